@@ -1,0 +1,29 @@
+/** What every engine offers; programs and tensors in, tensors out. */
+import type { Program } from '../graph/program.ts';
+import type { Tensor, TensorMap } from '../lib/tensor.ts';
+
+export type EngineId = 'onnx' | 'tfjs' | 'reference';
+
+export interface EngineDescription {
+  readonly id: EngineId;
+  /** The library and the device it computes on, e.g. "ONNX Runtime 1.30.0, CPU". */
+  readonly title: string;
+  readonly device: 'cpu' | 'gpu';
+  readonly precision: 'fp32';
+  readonly threads: number;
+}
+
+export interface Executable {
+  /**
+   * Runs the program once. `inputs` holds one tensor for each parameter of kind `input`; the result
+   * has one tensor for each result of the program. Inputs are not kept or changed.
+   */
+  run(inputs: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  dispose(): Promise<void>;
+}
+
+export interface Engine {
+  readonly description: EngineDescription;
+  /** Loads `program` with its constants; they stay resident until `dispose`. */
+  compile(program: Program, constants: TensorMap): Promise<Executable>;
+}

@@ -1,0 +1,114 @@
+import { createRequire } from 'node:module';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import type { Program } from '../../graph/program.ts';
+import type { Tensor } from '../../lib/tensor.ts';
+import { tensorsFor } from '../check-inputs.ts';
+import type { Engine, Executable } from '../engine.ts';
+import { encodeProgram, layOutExternally, type ExternalRange } from './model.ts';
+
+/** Constants above this many bytes go through a mapped file instead of a protobuf message. */
+const inlineLimit = 256 * 2 ** 20;
+
+const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
+  version: string;
+};
+
+export interface OnnxOptions {
+  /** Threads within one operation; the same number gives the same bytes on every run. */
+  readonly threads?: number;
+}
+
+/** ONNX Runtime on the CPU: the default engine where there is no GPU. */
+export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
+  return {
+    description: {
+      id: 'onnx',
+      title: `ONNX Runtime ${version}`,
+      device: 'cpu',
+      precision: 'fp32',
+      threads,
+    },
+    compile: (program, constants) =>
+      compile(program, tensorsFor(program, 'constant', constants), {
+        executionProviders: ['cpu'],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        graphOptimizationLevel: 'all',
+        logSeverityLevel: 3,
+      }),
+  };
+}
+
+async function compile(
+  program: Program,
+  constants: ReadonlyMap<string, Tensor>,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<Executable> {
+  let bytes = 0;
+  for (const { data } of constants.values()) bytes += data.byteLength;
+  const session =
+    bytes <= inlineLimit
+      ? await ort.InferenceSession.create(encodeProgram(program, constants), options)
+      : await createFromFile(program, constants, options);
+  return {
+    run: (inputs) => runSession(program, session, inputs),
+    dispose: () => session.release(),
+  };
+}
+
+/** The runtime maps the weight file, so it may be removed as soon as the session exists. */
+async function createFromFile(
+  program: Program,
+  constants: ReadonlyMap<string, Tensor>,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<ort.InferenceSession> {
+  const folder = await mkdtemp(join(tmpdir(), 'mergewright-session-'));
+  try {
+    const ranges = layOutExternally('weights.bin', constants);
+    await writeConstants(join(folder, 'weights.bin'), constants, ranges);
+    const path = join(folder, 'model.onnx');
+    await writeFile(path, encodeProgram(program, constants, ranges));
+    return await ort.InferenceSession.create(path, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeConstants(
+  path: string,
+  constants: ReadonlyMap<string, Tensor>,
+  ranges: ReadonlyMap<string, ExternalRange>,
+): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    for (const [name, { data }] of constants) {
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      await file.write(bytes, 0, bytes.length, ranges.get(name)?.offset ?? 0);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function runSession(
+  program: Program,
+  session: ort.InferenceSession,
+  inputs: Readonly<Record<string, Tensor>>,
+): Promise<Record<string, Tensor>> {
+  const feeds: Record<string, ort.Tensor> = {};
+  for (const [name, { data, shape }] of tensorsFor(program, 'input', inputs)) {
+    feeds[name] = new ort.Tensor('float32', data, shape);
+  }
+  const outputs = await session.run(feeds);
+  return Object.fromEntries(
+    program.results.map(({ name }) => {
+      const output = outputs[name];
+      if (output?.type !== 'float32') throw new Error(`ONNX Runtime returned no "${name}"`);
+      return [name, { shape: output.dims, data: output.data as Float32Array }];
+    }),
+  );
+}

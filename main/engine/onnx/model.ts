@@ -1,0 +1,142 @@
+/** From a program and its constants to an ONNX model, in memory or with the weights in a file beside it. */
+import type { Program, Value } from '../../graph/program.ts';
+import { shapeOf } from '../../graph/program.ts';
+import type { Tensor } from '../../lib/tensor.ts';
+import { lower, NodeEmitter } from './lowering.ts';
+import { elementType, encodeModel, externalLocation, irVersion, opset } from './proto.ts';
+import type { TensorProto, ValueInfoProto } from './proto.ts';
+
+export interface ModelDescription {
+  readonly docString?: string;
+  readonly metadata?: ReadonlyMap<string, string>;
+  /** One line per input and result, for whoever opens the file elsewhere. */
+  readonly help?: ReadonlyMap<string, string>;
+}
+
+/** Where a constant's bytes lie in a file beside the model. */
+export interface ExternalRange {
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+const alignment = 4096;
+
+/** Offsets of constants written one after another, each on a page boundary so that it can be mapped. */
+export function layOutExternally(
+  file: string,
+  constants: ReadonlyMap<string, Tensor>,
+): ReadonlyMap<string, ExternalRange> {
+  const ranges = new Map<string, ExternalRange>();
+  let offset = 0;
+  for (const [name, { data }] of constants) {
+    ranges.set(name, { file, offset, length: data.byteLength });
+    offset = Math.ceil((offset + data.byteLength) / alignment) * alignment;
+  }
+  return ranges;
+}
+
+/**
+ * The ModelProto of `program`. `constants` become initializers: those named in `external` by
+ * reference, the others with their bytes. The leading dimension of batch inputs, and of every
+ * result that follows it, is the symbol "batch".
+ */
+export function encodeProgram(
+  program: Program,
+  constants: ReadonlyMap<string, Pick<Tensor, 'shape'> & Partial<Tensor>>,
+  external: ReadonlyMap<string, ExternalRange> = new Map(),
+  description: ModelDescription = {},
+): Uint8Array {
+  const emitter = new NodeEmitter();
+  const names = new Map<Value, string>();
+  for (const { name, value } of program.parameters) names.set(value, name);
+  for (const { op, inputs, attributes, output } of program.equations) {
+    const name = lower(op, {
+      to: emitter,
+      inputs: inputs.map((input) => names.get(input) ?? ''),
+      attributes,
+      shapes: inputs.map((input) => shapeOf(program, input)),
+      shape: shapeOf(program, output),
+    });
+    names.set(output, name);
+  }
+  for (const { name, value } of program.results) {
+    emitter.nodes.push({
+      opType: 'Identity',
+      name: `result_${name}`,
+      input: [names.get(value) ?? ''],
+      output: [name],
+      attribute: [],
+    });
+  }
+
+  const generic = batchValues(program);
+  const valueInfo = (name: string, value: Value): ValueInfoProto => {
+    const help = description.help?.get(name);
+    const dim = shapeOf(program, value).map((dimValue, axis) =>
+      axis === 0 && generic.has(value) ? { dimParam: 'batch' } : { dimValue },
+    );
+    return {
+      name,
+      ...(help === undefined ? {} : { docString: help }),
+      type: { tensorType: { elemType: elementType.float, shape: { dim } } },
+    };
+  };
+
+  const weights: TensorProto[] = program.parameters
+    .filter(({ kind }) => kind === 'constant')
+    .map(({ name }) => initializer(name, constants.get(name), external.get(name)));
+  return encodeModel({
+    irVersion,
+    producerName: 'mergewright',
+    producerVersion: '0.1.0',
+    docString: description.docString ?? '',
+    opsetImport: [{ domain: '', version: opset }],
+    metadataProps: [...(description.metadata ?? [])].map(([key, value]) => ({ key, value })),
+    graph: {
+      name: program.name,
+      docString: '',
+      node: emitter.nodes,
+      initializer: [...weights, ...emitter.initializers],
+      input: program.parameters
+        .filter(({ kind }) => kind === 'input')
+        .map(({ name, value }) => valueInfo(name, value)),
+      output: program.results.map(({ name, value }) => valueInfo(name, value)),
+    },
+  });
+}
+
+function initializer(
+  name: string,
+  tensor: (Pick<Tensor, 'shape'> & Partial<Tensor>) | undefined,
+  range: ExternalRange | undefined,
+): TensorProto {
+  if (tensor === undefined) throw new Error(`constant "${name}" is missing`);
+  const common = { name, dims: tensor.shape, dataType: elementType.float };
+  if (range !== undefined) {
+    const entry = (key: string, value: string | number) => ({ key, value: String(value) });
+    return {
+      ...common,
+      dataLocation: externalLocation,
+      externalData: [
+        entry('location', range.file),
+        entry('offset', range.offset),
+        entry('length', range.length),
+      ],
+    };
+  }
+  if (tensor.data === undefined) throw new Error(`constant "${name}" has neither bytes nor a place`);
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return { ...common, rawData: new Uint8Array(buffer, byteOffset, byteLength) };
+}
+
+/** Values whose leading dimension is the batch: they depend on a batch input and have its nominal size. */
+function batchValues(program: Program): ReadonlySet<Value> {
+  const inputs = program.parameters.filter(({ name }) => program.batchInputs.includes(name));
+  const sizes = new Set(inputs.map(({ value }) => shapeOf(program, value)[0]));
+  const dependent = new Set<Value>(inputs.map(({ value }) => value));
+  for (const equation of program.equations) {
+    if (equation.inputs.some((input) => dependent.has(input))) dependent.add(equation.output);
+  }
+  return new Set([...dependent].filter((value) => sizes.has(shapeOf(program, value)[0])));
+}
