@@ -1,0 +1,75 @@
+/** Images without labels: all that adaptation ever gets to see. */
+import type { Tensor } from '../lib/tensor.ts';
+import { permutation, randomStream } from '../lib/random.ts';
+
+/** Channel means and deviations that pixel values in [0, 1] are normalised with. */
+export interface Normalisation {
+  readonly mean: readonly [number, number, number];
+  readonly deviation: readonly [number, number, number];
+}
+
+/** Decoded RGB images of one size, rows of `size·size·3` bytes each. */
+export interface PixelStore {
+  readonly size: number;
+  readonly count: number;
+  readonly pixels: Uint8Array;
+}
+
+export interface ImageSet {
+  /** Task id. */
+  readonly task: string;
+  readonly store: PixelStore;
+  readonly normalisation: Normalisation;
+}
+
+/** Normalised images [indices.length, 3, size, size]. */
+export function imageBatch(set: ImageSet, indices: ArrayLike<number>): Tensor {
+  const shape = [indices.length, 3, set.store.size, set.store.size];
+  const data = new Float32Array(indices.length * 3 * set.store.size ** 2);
+  writeImages(set, indices, data);
+  return { shape, data };
+}
+
+/** Writes normalised images one after another into `target`, channels first. */
+export function writeImages(set: ImageSet, indices: ArrayLike<number>, target: Float32Array): void {
+  const { store, normalisation } = set;
+  const area = store.size ** 2;
+  for (let i = 0; i < indices.length; i++) {
+    const source = (indices[i] ?? 0) * area * 3;
+    for (let channel = 0; channel < 3; channel++) {
+      const scale = 1 / (255 * (normalisation.deviation[channel] ?? 1));
+      const offset = (normalisation.mean[channel] ?? 0) / (normalisation.deviation[channel] ?? 1);
+      const start = (i * 3 + channel) * area;
+      for (let pixel = 0; pixel < area; pixel++) {
+        target[start + pixel] =
+          (store.pixels[source + pixel * 3 + channel] ?? 0) * scale - offset;
+      }
+    }
+  }
+}
+
+/**
+ * Indices of batch number `step` (from 0) of an endless stream that goes through a set of `count`
+ * images epoch by epoch, each in its own seeded order. Depends on its arguments alone, so a resumed
+ * run sees the batches that an uninterrupted one would have seen.
+ */
+export function shuffledBatch(
+  key: readonly (string | number)[],
+  count: number,
+  batchSize: number,
+  step: number,
+): Uint32Array {
+  const indices = new Uint32Array(batchSize);
+  let order: Uint32Array | undefined;
+  let epochOfOrder = -1;
+  for (let i = 0; i < batchSize; i++) {
+    const position = step * batchSize + i;
+    const epoch = Math.floor(position / count);
+    if (order === undefined || epoch !== epochOfOrder) {
+      order = permutation(randomStream(...key, 'epoch', epoch), count);
+      epochOfOrder = epoch;
+    }
+    indices[i] = order[position % count] ?? 0;
+  }
+  return indices;
+}

@@ -1,0 +1,15 @@
+/**
+ * Images with labels, for evaluation (and for training the demo's experts). Nothing under adaptation/
+ * may import this file: the layer rules fail when it does.
+ */
+import type { ImageSet } from './images.ts';
+
+export interface LabelledSet {
+  readonly images: ImageSet;
+  /** Class index of each image. */
+  readonly labels: Int32Array;
+  readonly classNames: readonly string[];
+  readonly title: string;
+  readonly split: string;
+  readonly synthetic: boolean;
+}
