@@ -22,3 +22,11 @@ export interface Checkpoint {
   read(name: string): Promise<Tensor>;
   close(): Promise<void>;
 }
+
+/** A checkpoint whose stored bytes can be read as they are, for hashing and copying. */
+export interface StoredCheckpoint extends Checkpoint {
+  /** Oddities that do not stop the checkpoint from being used, in a person's words. */
+  readonly warnings: readonly string[];
+  /** The stored bytes of one tensor, unconverted, in pieces of at most 16 MiB. */
+  chunks(name: string): AsyncIterable<Uint8Array>;
+}

@@ -1,0 +1,144 @@
+/** Positional reading of a regular file that must stay the same from the first read to the last. */
+import { constants, type BigIntStats } from 'node:fs';
+import { lstat, open, stat, type FileHandle } from 'node:fs/promises';
+import type { ErrorCode } from '../lib/error-codes.ts';
+import { AppError } from '../lib/errors.ts';
+import { checkpointError } from './fail.ts';
+
+/** The most bytes one system call reads, and the most a chunk of a stream holds. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
+
+function errnoOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+const missing = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE']);
+
+/** Turns a failed system call on a checkpoint file or folder into an AppError; others pass through. */
+export async function accessError(error: unknown, file: string): Promise<unknown> {
+  if (error instanceof AppError || errnoOf(error) === '') return error;
+  const errno = errnoOf(error);
+  const fault = (code: ErrorCode, what: string, hint: string): AppError =>
+    checkpointError(code, { what, file, hint, cause: error });
+  if (missing.has(errno)) {
+    const link = await lstat(file).catch(() => undefined);
+    const dangling = link?.isSymbolicLink() === true;
+    const what = dangling ? 'the link points to nothing' : 'there is no such file or folder';
+    return fault('checkpoint.not_found', what, 'check the path, or choose the checkpoint again');
+  }
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    const hint = 'change the permissions, or copy the file to a folder of your own';
+    return fault('checkpoint.no_permission', 'the system does not allow reading it', hint);
+  }
+  const what = `reading failed (${errno})`;
+  return fault('checkpoint.read_failed', what, 'check the disk or the network drive, then retry');
+}
+
+function kindOf(stats: BigIntStats): string {
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  return 'a device';
+}
+
+function requireRegular(stats: BigIntStats, file: string): void {
+  if (stats.isFile()) return;
+  throw checkpointError('checkpoint.not_a_file', {
+    what: `this is ${kindOf(stats)}, not a file`,
+    file,
+    hint: 'choose a .safetensors file, or a model folder that holds one',
+  });
+}
+
+/** Opens only regular files; a pipe is recognised before an open could block on it. */
+async function openRegular(file: string): Promise<{ handle: FileHandle; stats: BigIntStats }> {
+  let handle: FileHandle | undefined;
+  try {
+    requireRegular(await stat(file, { bigint: true }), file);
+    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = await handle.stat({ bigint: true });
+    requireRegular(stats, file);
+    return { handle, stats };
+  } catch (error) {
+    await handle?.close();
+    throw await accessError(error, file);
+  }
+}
+
+function sameFile(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
+}
+
+/**
+ * A file whose identity (device, inode, size, time of change) was noted when it was first opened.
+ * It holds no descriptor between reads, so a model of thousands of shards needs none.
+ */
+export class WeightFile {
+  readonly path: string;
+  readonly size: number;
+  readonly #identity: BigIntStats;
+
+  private constructor(path: string, identity: BigIntStats) {
+    this.path = path;
+    this.size = Number(identity.size);
+    this.#identity = identity;
+  }
+
+  /** Throws `checkpoint.not_found`, `.not_a_file`, `.no_permission` or `.read_failed`. */
+  static async open(path: string): Promise<WeightFile> {
+    const { handle, stats } = await openRegular(path);
+    await handle.close();
+    return new WeightFile(path, stats);
+  }
+
+  /** Fills `target` from `position`; throws `checkpoint.changed` when the file is no longer the same. */
+  async readInto(target: Uint8Array, position: number): Promise<void> {
+    await this.#session(async (handle) => this.#fill(handle, target, position));
+  }
+
+  /** Reads the bytes from `begin` to `end`, in new buffers of at most 16 MiB. */
+  async *chunks(begin: number, end: number): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let position = begin; position < end; position += CHUNK_BYTES) {
+      const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
+      await this.readInto(chunk, position);
+      yield chunk;
+    }
+  }
+
+  /** The identity is compared before and after, so a change during the read is seen too. */
+  async #session(work: (handle: FileHandle) => Promise<void>): Promise<void> {
+    const { handle, stats } = await openRegular(this.path);
+    try {
+      this.#requireSame(stats);
+      await work(handle);
+      this.#requireSame(await handle.stat({ bigint: true }));
+    } catch (error) {
+      throw await accessError(error, this.path);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  #requireSame(stats: BigIntStats): void {
+    if (!sameFile(stats, this.#identity)) throw this.#changed();
+  }
+
+  #changed(): AppError {
+    return checkpointError('checkpoint.changed', {
+      what: 'the file was changed or replaced while it was open',
+      file: this.path,
+      hint: 'wait until whatever writes it has finished, then open it again',
+    });
+  }
+
+  async #fill(handle: FileHandle, target: Uint8Array, position: number): Promise<void> {
+    let done = 0;
+    while (done < target.byteLength) {
+      const length = Math.min(CHUNK_BYTES, target.byteLength - done);
+      const { bytesRead } = await handle.read(target, done, length, position + done);
+      if (bytesRead === 0) throw this.#changed();
+      done += bytesRead;
+    }
+  }
+}
