@@ -13,11 +13,18 @@ import { checkLeaks } from './leak-check.ts';
 import { writeSplit } from './sheets.ts';
 import { CACHE, ROOT } from './sources.ts';
 import { buildFashion, buildMnist } from './sets/idx.ts';
+import { buildKana, buildLetters } from './sets/letters.ts';
+import { buildScripts } from './sets/scripts.ts';
+import { buildStreetDigits } from './sets/streetdigits.ts';
 import type { BuiltSplit, SetBuilder } from './types.ts';
 
 const BUILDERS: SetBuilder[] = [
   { id: 'mnist', build: buildMnist },
   { id: 'fashion', build: buildFashion },
+  { id: 'streetdigits', build: buildStreetDigits },
+  { id: 'letters', build: buildLetters },
+  { id: 'kana', build: buildKana },
+  { id: 'scripts', build: buildScripts },
 ];
 
 function option(name: string): string | undefined {
