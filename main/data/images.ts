@@ -41,8 +41,7 @@ export function writeImages(set: ImageSet, indices: ArrayLike<number>, target: F
       const offset = (normalisation.mean[channel] ?? 0) / (normalisation.deviation[channel] ?? 1);
       const start = (i * 3 + channel) * area;
       for (let pixel = 0; pixel < area; pixel++) {
-        target[start + pixel] =
-          (store.pixels[source + pixel * 3 + channel] ?? 0) * scale - offset;
+        target[start + pixel] = (store.pixels[source + pixel * 3 + channel] ?? 0) * scale - offset;
       }
     }
   }

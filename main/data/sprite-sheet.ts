@@ -8,7 +8,9 @@ import type { Normalisation, PixelStore } from './images.ts';
 import type { LabelledSet } from './labelled.ts';
 
 const count = z.number().int().nonnegative();
-const fileName = z.string().regex(/^[\w-]+\.(webp|png)$/, 'must be a plain .webp or .png file name');
+const fileName = z
+  .string()
+  .regex(/^[\w-]+\.(webp|png)$/, 'must be a plain .webp or .png file name');
 
 const sheetSchema = z.object({
   schema: z.literal(1),
@@ -78,10 +80,7 @@ async function readDescription(path: string): Promise<Sheet> {
     });
   }
   if (sheet.labels.length !== sheet.count) {
-    throw invalid(
-      path,
-      `${String(sheet.labels.length)} labels for ${String(sheet.count)} images`,
-    );
+    throw invalid(path, `${String(sheet.labels.length)} labels for ${String(sheet.count)} images`);
   }
   const wrong = sheet.labels.findIndex((label) => label >= sheet.classes.length);
   if (wrong !== -1) throw invalid(path, `label ${String(wrong)} names no class`);

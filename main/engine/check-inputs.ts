@@ -15,7 +15,8 @@ export function tensorsFor(
   for (const parameter of program.parameters) {
     if (parameter.kind !== kind) continue;
     const tensor = lookup(parameter.name);
-    if (tensor === undefined) throw new Error(`${program.name}: ${kind} "${parameter.name}" is missing`);
+    if (tensor === undefined)
+      throw new Error(`${program.name}: ${kind} "${parameter.name}" is missing`);
     checkShape(program, parameter, tensor);
     tensors.set(parameter.name, tensor);
   }

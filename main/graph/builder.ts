@@ -141,7 +141,9 @@ export class Builder {
   }
   concat(inputs: readonly Value[], axis: number): Value {
     const [only] = inputs;
-    return inputs.length === 1 && only !== undefined ? only : this.apply('concat', inputs, { axis });
+    return inputs.length === 1 && only !== undefined
+      ? only
+      : this.apply('concat', inputs, { axis });
   }
 
   /** The program that computes `results`; unused parameters and equations are left out. */

@@ -228,7 +228,9 @@ export function inferShape(
 ): Shape {
   const definition = ops[op] as OpDefinition<OpName>;
   if (definition.arity === undefined ? inputs.length === 0 : inputs.length !== definition.arity) {
-    throw new Error(`${op} takes ${String(definition.arity ?? 'some')} inputs, not ${String(inputs.length)}`);
+    throw new Error(
+      `${op} takes ${String(definition.arity ?? 'some')} inputs, not ${String(inputs.length)}`,
+    );
   }
   return definition.shape(inputs, attributes);
 }

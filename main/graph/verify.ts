@@ -15,7 +15,8 @@ export function verify(program: Program): void {
     defined.add(value);
   };
   const use = (value: Value, where: string) => {
-    if (!defined.has(value)) throw new Error(`${where}: %${String(value)} is used before it is defined`);
+    if (!defined.has(value))
+      throw new Error(`${where}: %${String(value)} is used before it is defined`);
   };
 
   const names = new Set<string>();
@@ -35,7 +36,9 @@ export function verify(program: Program): void {
     );
     const recorded = shapeOf(program, output);
     if (inferred.join() !== recorded.join()) {
-      throw new Error(`${where}: shape is [${recorded.join(', ')}], must be [${inferred.join(', ')}]`);
+      throw new Error(
+        `${where}: shape is [${recorded.join(', ')}], must be [${inferred.join(', ')}]`,
+      );
     }
   }
   for (const { name, value } of program.results) use(value, `result "${name}"`);

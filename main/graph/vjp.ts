@@ -79,7 +79,10 @@ const matmul: VjpRule<OpAttributes['matmul']> = ({ g, inputs, cotangent, attribu
 };
 
 /** Ba, Kiros, Hinton 2016; x̂ and the reciprocal deviation are recomputed from the input. */
-const layerNorm: VjpRule<OpAttributes['layerNorm']> = ({ g, inputs, cotangent, attributes }, input) => {
+const layerNorm: VjpRule<OpAttributes['layerNorm']> = (
+  { g, inputs, cotangent, attributes },
+  input,
+) => {
   const [x, scale] = [at(inputs, 0), at(inputs, 1)];
   const last = g.shape(x).length - 1;
   if (input === 2) return sumTo(g, cotangent, g.shape(at(inputs, 2)));
@@ -103,9 +106,7 @@ const vjps: { readonly [Name in OpName]: VjpRule<OpAttributes[Name]> } = {
   ),
   mul: pairwise(({ g, cotangent }, a, b, input) => g.mul(cotangent, input === 0 ? b : a)),
   div: pairwise(({ g, output, cotangent }, _a, b, input) =>
-    input === 0
-      ? g.div(cotangent, b)
-      : g.unary('neg', g.mul(cotangent, g.div(output, b))),
+    input === 0 ? g.div(cotangent, b) : g.unary('neg', g.mul(cotangent, g.div(output, b))),
   ),
   neg: ({ g, cotangent }) => g.unary('neg', cotangent),
   exp: elementwise((_g, _x, y) => y),

@@ -73,7 +73,10 @@ export function parseVisionConfig(
     where,
   );
   if (vision.hidden_size % vision.num_attention_heads !== 0) {
-    throw invalid(where, `hidden_size ${String(vision.hidden_size)} is not a multiple of num_attention_heads`);
+    throw invalid(
+      where,
+      `hidden_size ${String(vision.hidden_size)} is not a multiple of num_attention_heads`,
+    );
   }
   if (vision.patch_size > vision.image_size) {
     throw invalid(where, `patch_size ${String(vision.patch_size)} is larger than image_size`);
@@ -112,7 +115,11 @@ export function formatVisionConfig(config: VisionConfig): Record<string, unknown
   };
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, json: unknown, where: string): z.infer<Schema> {
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  json: unknown,
+  where: string,
+): z.infer<Schema> {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

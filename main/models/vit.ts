@@ -23,7 +23,12 @@ export function layerPrefix(layer: number): string {
 /** The four tensors φ = {W1 [f, d], b1 [f], W2 [d, f], b2 [d]} of the MLP of one block. */
 export function mlpTensors(layer: number): readonly [string, string, string, string] {
   const prefix = `${layerPrefix(layer)}.mlp`;
-  return [`${prefix}.fc1.weight`, `${prefix}.fc1.bias`, `${prefix}.fc2.weight`, `${prefix}.fc2.bias`];
+  return [
+    `${prefix}.fc1.weight`,
+    `${prefix}.fc1.bias`,
+    `${prefix}.fc2.weight`,
+    `${prefix}.fc2.bias`,
+  ];
 }
 
 /** Every tensor of the architecture with its shape, in the order of transformers' state dict. */
@@ -149,4 +154,3 @@ export function parameterCount(config: VisionConfig): number {
   }
   return count;
 }
-

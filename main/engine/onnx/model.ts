@@ -125,7 +125,8 @@ function initializer(
       ],
     };
   }
-  if (tensor.data === undefined) throw new Error(`constant "${name}" has neither bytes nor a place`);
+  if (tensor.data === undefined)
+    throw new Error(`constant "${name}" has neither bytes nor a place`);
   const { buffer, byteOffset, byteLength } = tensor.data;
   return { ...common, rawData: new Uint8Array(buffer, byteOffset, byteLength) };
 }

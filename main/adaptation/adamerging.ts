@@ -1,0 +1,73 @@
+/**
+ * AdaMerging (Yang et al., ICLR 2024, arXiv 2310.02575): merge coefficients learned by entropy
+ * minimisation; one per task (`task`), or one per task and named tensor (`layer`, as the authors'
+ * code counts layers).
+ */
+import type { Value } from '../graph/program.ts';
+import type { Builder } from '../graph/builder.ts';
+import { elementCount, type Tensor } from '../lib/tensor.ts';
+import { shapeNamed, type MergedModel } from '../models/merged-model.ts';
+import { encodeImages, visionTensors } from '../models/vit.ts';
+import {
+  dictionaryName,
+  mergeTensor,
+  stackTaskVectors,
+  tensorNamed,
+  type ExpertSet,
+} from './dictionary.ts';
+
+export interface AdaMergingOptions {
+  readonly granularity: 'task' | 'layer';
+  /** Initial value of every coefficient. */
+  readonly lambda: number;
+  /** Limits coefficients to [0, 1] in the forward pass, as the authors' code does. */
+  readonly clamp: boolean;
+}
+
+export function createAdaMerging(
+  set: ExpertSet,
+  { granularity, lambda, clamp }: AdaMergingOptions,
+): MergedModel {
+  const { config } = set;
+  const shapes = visionTensors(config);
+  const names = [...shapes.keys()];
+  const expertCount = set.experts.length;
+  const rows = granularity === 'layer' ? names.length : 1;
+
+  const constants = new Map<string, Tensor>();
+  for (const name of names) {
+    constants.set(name, tensorNamed(set.base, name));
+    constants.set(dictionaryName(name), stackTaskVectors(set, name));
+  }
+
+  return {
+    config,
+    constants,
+    trainables: [
+      {
+        name: 'coefficients',
+        shape: [rows, expertCount],
+        initial: new Float32Array(rows * expertCount).fill(lambda),
+      },
+    ],
+    encode: (g, images) => {
+      const raw = g.input('coefficients', [rows, expertCount]);
+      const coefficients = clamp ? clampToUnit(g, raw) : raw;
+      const weight = (name: string): Value => {
+        const row = granularity === 'layer' ? names.indexOf(name) : 0;
+        const shape = shapeNamed(shapes, name);
+        return mergeTensor(g, rows === 1 ? coefficients : g.slice(coefficients, 0, row, row + 1), {
+          origin: g.constant(name, shape),
+          dictionary: g.constant(dictionaryName(name), [expertCount, elementCount(shape)]),
+          shape,
+        });
+      };
+      return { features: encodeImages(g, config, images, weight), routing: [] };
+    },
+  };
+}
+
+/** min(max(x, 0), 1) with zero gradient outside. */
+function clampToUnit(g: Builder, x: Value): Value {
+  return g.sub(g.unary('relu', x), g.unary('relu', g.sub(x, g.fill(1))));
+}

@@ -1,0 +1,128 @@
+/**
+ * WEMoE: merging multi-task models via weight-ensembling mixture of experts (Tang et al., ICML 2024,
+ * arXiv 2402.00433). Everything but the MLPs is merged by task arithmetic with λ0; the MLP of every
+ * block becomes φ(λ) = φ0 + Σk λk Δk with φ0 the pre-trained MLP and λ = router(LN2 output).
+ */
+import type { Builder } from '../graph/builder.ts';
+import type { Value } from '../graph/program.ts';
+import { elementCount, type Tensor } from '../lib/tensor.ts';
+import {
+  constantWeights,
+  shapeNamed,
+  type EncodeOptions,
+  type MergedModel,
+  type Trainable,
+} from '../models/merged-model.ts';
+import type { VisionConfig } from '../models/vision-config.ts';
+import {
+  activate,
+  encodeImages,
+  mlpTensors,
+  parameterCount,
+  visionTensors,
+} from '../models/vit.ts';
+import {
+  addTaskVectors,
+  dictionaryName,
+  mergeTensor,
+  stackTaskVectors,
+  tensorNamed,
+  type ExpertSet,
+} from './dictionary.ts';
+import { initialRouter, route, routerTensors, type RouterDepth } from './router.ts';
+
+export interface WemoeOptions {
+  readonly depth: RouterDepth;
+  /** λ0: scaling of the static part, and what every routing weight starts from. */
+  readonly lambda: number;
+  readonly seed: number;
+}
+
+export function createWemoe(set: ExpertSet, { depth, lambda, seed }: WemoeOptions): MergedModel {
+  const { config } = set;
+  const router = { depth, hiddenSize: config.hiddenSize, expertCount: set.experts.length };
+  const layers = Array.from({ length: config.layerCount }, (_, layer) => layer);
+  const routed = new Set(layers.flatMap((layer) => [...mlpTensors(layer)]));
+
+  const constants = new Map<string, Tensor>();
+  for (const name of visionTensors(config).keys()) {
+    if (routed.has(name)) {
+      constants.set(name, tensorNamed(set.base, name));
+      constants.set(dictionaryName(name), stackTaskVectors(set, name));
+    } else {
+      constants.set(name, addTaskVectors(set, name, lambda));
+    }
+  }
+  const trainables: Trainable[] = layers.flatMap((layer) =>
+    initialRouter(layer, router, { lambda, seed }),
+  );
+
+  return {
+    config,
+    constants,
+    trainables,
+    encode: (g, images, options) => {
+      const routing: Value[] = [];
+      const features = encodeImages(g, config, images, constantWeights(g, config), (layer, u) => {
+        const lambdas = route(g, layer, router, u, options);
+        routing[layer] = lambdas;
+        return ensembledMlp(
+          g,
+          config,
+          { layer, u, lambdas, expertCount: router.expertCount },
+          options,
+        );
+      });
+      return { features, routing };
+    },
+  };
+}
+
+/** y = W2(λ)·act(W1(λ)·u + b1(λ)) + b2(λ), with one weight set per row of λ [G, K]. */
+function ensembledMlp(
+  g: Builder,
+  config: VisionConfig,
+  {
+    layer,
+    u,
+    lambdas,
+    expertCount,
+  }: { layer: number; u: Value; lambdas: Value; expertCount: number },
+  { reduction, groups }: EncodeOptions,
+): Value {
+  const shapes = visionTensors(config);
+  const shared = g.shape(lambdas)[0] === 1;
+  const merged = mlpTensors(layer).map((name) => {
+    const shape = shapeNamed(shapes, name);
+    const dictionary = g.constant(dictionaryName(name), [expertCount, elementCount(shape)]);
+    // A bias [width] of a group is added to each of its rows: [G, 1, width].
+    const placed = shape.length === 1 && !shared ? [1, ...shape] : shape;
+    return mergeTensor(g, lambdas, { origin: g.constant(name, shape), dictionary, shape: placed });
+  });
+  const [w1, b1, w2, b2] = merged as [Value, Value, Value, Value];
+  // Under batch-mean the tokens of a group's images are rows of one product with the group's weights.
+  const { hiddenSize: d } = config;
+  const regroup = reduction === 'batch-mean' && !shared;
+  const x = regroup ? g.reshape(u, [groups, -1, d]) : u;
+  const hidden = activate(g, config, g.add(g.matmul(x, w1, { transposeRight: true }), b1));
+  const y = g.add(g.matmul(hidden, w2, { transposeRight: true }), b2);
+  return regroup ? g.reshape(y, [-1, ...g.shape(u).slice(1)]) : y;
+}
+
+/** Sizes of a WEMoE, from shapes alone. */
+export function wemoeParameterCounts(
+  config: VisionConfig,
+  { depth, expertCount }: { depth: RouterDepth; expertCount: number },
+): { readonly trainable: number; readonly total: number } {
+  const shapes = visionTensors(config);
+  let trainable = 0;
+  let dictionary = 0;
+  for (let layer = 0; layer < config.layerCount; layer++) {
+    const router = routerTensors(layer, { depth, hiddenSize: config.hiddenSize, expertCount });
+    for (const shape of router.values()) trainable += elementCount(shape);
+    for (const name of mlpTensors(layer)) {
+      dictionary += expertCount * elementCount(shapeNamed(shapes, name));
+    }
+  }
+  return { trainable, total: parameterCount(config) + dictionary + trainable };
+}
