@@ -7,7 +7,7 @@
 import { elementCount } from '../lib/tensor.ts';
 import type { Shape } from './program.ts';
 
-type NoAttributes = Readonly<Record<never, never>>;
+type NoAttributes = Readonly<Record<string, never>>;
 
 export interface Reduction {
   /** Non-negative axes, ascending. */

@@ -1,0 +1,46 @@
+/** Starts TensorFlow.js's backends, and says why one cannot be had. */
+import * as tf from '@tensorflow/tfjs-core';
+import { installedPackages, startNativeCpu, startNativeGpu, type PackageLoader } from './native.ts';
+import { startWasm } from './wasm.ts';
+
+export type BackendId = 'tfjs-node-gpu' | 'tfjs-node' | 'tfjs-wasm';
+
+export interface Backend {
+  /** TensorFlow.js's own name of it. */
+  readonly name: string;
+  readonly title: string;
+  readonly device: 'cpu' | 'gpu';
+  readonly threads: number;
+}
+
+export type Attempt =
+  ({ readonly available: true } & Backend) | { readonly available: false; readonly reason: string };
+
+const starts: Record<BackendId, (packages: PackageLoader) => Promise<Backend>> = {
+  'tfjs-node-gpu': startNativeGpu,
+  'tfjs-node': startNativeCpu,
+  'tfjs-wasm': startWasm,
+};
+
+const attempts = new Map<BackendId, Promise<Attempt>>();
+
+/** Starts a backend, once per process; a failure is kept in words. */
+export function startBackend(id: BackendId): Promise<Attempt> {
+  const known = attempts.get(id);
+  if (known !== undefined) return known;
+  const attempt = attemptStart(id, installedPackages);
+  attempts.set(id, attempt);
+  return attempt;
+}
+
+/** Starts a backend from the given packages. */
+export async function attemptStart(id: BackendId, packages: PackageLoader): Promise<Attempt> {
+  // Without its advice on the console.
+  tf.enableProdMode();
+  try {
+    return { available: true, ...(await starts[id](packages)) };
+  } catch (cause) {
+    const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    return { available: false, reason: line };
+  }
+}

@@ -1,0 +1,52 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { getThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { AppError } from '../../lib/errors.ts';
+import type { Backend } from './backends.ts';
+
+/** Starts TensorFlow.js's WASM backend from the files of its package. */
+export async function startWasm(): Promise<Backend> {
+  const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
+  setWasmPaths(`${dirname(entry)}/`);
+  const started = await withoutProcessHandlers(() => tf.setBackend('wasm'));
+  if (!started) throw new Error('this build of Node cannot run the WASM backend');
+  refuseWhenFull();
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  return {
+    name: 'wasm',
+    title: `TensorFlow.js ${tf.version_core}, WASM${simd === true ? ' with SIMD' : ''}`,
+    device: 'cpu',
+    threads: getThreadsCount(),
+  };
+}
+
+/** The WASM module hooks the process's last-resort handlers when it loads; they are taken off again. */
+async function withoutProcessHandlers<T>(start: () => Promise<T>): Promise<T> {
+  const emitter: Pick<NodeJS.EventEmitter, 'listeners' | 'off'> = process;
+  const events = ['uncaughtException', 'unhandledRejection'];
+  const before = events.map((event) => new Set(emitter.listeners(event)));
+  try {
+    return await start();
+  } finally {
+    events.forEach((event, index) => {
+      for (const listener of emitter.listeners(event)) {
+        if (before[index]?.has(listener) !== true) emitter.off(event, listener as () => void);
+      }
+    });
+  }
+}
+
+/** The backend does not look at what its allocator returns: when full it would write to address 0. */
+function refuseWhenFull(): void {
+  const { wasm } = tf.backend() as unknown as { wasm: { _malloc(bytes: number): number } };
+  const allocate = wasm._malloc.bind(wasm);
+  wasm._malloc = (bytes) => {
+    const address = allocate(bytes);
+    if (address !== 0 || bytes === 0) return address;
+    throw new AppError('engine.out_of_memory', {
+      what: `TensorFlow.js on WASM cannot allocate ${String(bytes)} bytes (it can address 4 GiB in all)`,
+      hint: 'use the engine onnx, or a smaller batch',
+    });
+  };
+}
