@@ -12,9 +12,11 @@ import { join } from 'node:path';
 import { checkLeaks } from './leak-check.ts';
 import { writeSplit } from './sheets.ts';
 import { CACHE, ROOT } from './sources.ts';
+import { buildEmoji, buildEmojiConcepts } from './sets/emoji.ts';
 import { buildFashion, buildMnist } from './sets/idx.ts';
 import { buildKana, buildLetters } from './sets/letters.ts';
 import { buildScripts } from './sets/scripts.ts';
+import { buildOtherSigns, buildSigns } from './sets/signs.ts';
 import { buildStreetDigits } from './sets/streetdigits.ts';
 import type { BuiltSplit, SetBuilder } from './types.ts';
 
@@ -24,7 +26,11 @@ const BUILDERS: SetBuilder[] = [
   { id: 'streetdigits', build: buildStreetDigits },
   { id: 'letters', build: buildLetters },
   { id: 'kana', build: buildKana },
+  { id: 'signs', build: buildSigns },
+  { id: 'emoji', build: buildEmoji },
   { id: 'scripts', build: buildScripts },
+  { id: 'emoji-concepts', build: buildEmojiConcepts },
+  { id: 'other-signs', build: buildOtherSigns },
 ];
 
 function option(name: string): string | undefined {

@@ -28,7 +28,7 @@ export function drawOverPhoto(
   const crop = drawTile(NEUTRAL, (ctx) => {
     paintPhoto(ctx, rngFor(cropKey), photo);
   });
-  const ink = contrasting(rng, meanColour(crop), 55);
+  const ink = contrasting(rng, meanColour(crop), 75);
   const tile = drawTile(NEUTRAL, (ctx) => {
     paintPhoto(ctx, rngFor(cropKey), photo);
     const pose = randomPose(rng, { low: 20, high: 29, shift: 1.5, degrees: 6, shear: 0.1 });
