@@ -1,0 +1,79 @@
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  globalIgnores(['dist/', 'coverage/', '.cache/', 'runs/', 'assets/']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      eqeqeq: 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+
+      // Relaxed, each for a reason.
+      // A number in a message needs no String(): error texts are full of sizes and shapes.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // noUncheckedIndexedAccess types every read of a typed array as possibly missing; in a kernel's loop the
+      // bound has been checked, and a branch for each read would cost speed and hide the formula.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // `() => stream.close()` as a callback reads better than the braces that this rule asks for.
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
+      // Alphabets are spread into their letters, which are single code points.
+      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
+      // Readers of binary files match control bytes.
+      'no-control-regex': 'off',
+      // An engine or a reader implements an asynchronous interface, also where it happens to have no wait inside.
+      '@typescript-eslint/require-await': 'off',
+      // `while (true)` with an exit inside is how a read loop is written.
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+    },
+  },
+  {
+    files: ['main/**/*.ts'],
+    rules: {
+      'max-lines': ['error', { max: 300 }],
+      // Standard output belongs to the one JSON document of --json; progress goes through the events of a run.
+      'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Use a named export.' },
+        {
+          selector: 'MemberExpression[object.name="Math"][property.name="random"]',
+          message: 'Take a seeded generator: the same recipe must give the same bytes.',
+        },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // `expect(spy.method)` reads a method without calling it.
+      '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    // Configuration files are outside of tsconfig.json.
+    files: ['**/*.js', '**/*.mjs', '**/*.cjs', '*.config.ts'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: false },
+      globals: { module: 'writable', process: 'readonly', URL: 'readonly', console: 'readonly' },
+    },
+  },
+);
