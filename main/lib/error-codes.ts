@@ -58,6 +58,14 @@ export const errorCodes = {
   'data.unreadable': 'A data file cannot be read or decoded.',
   'data.invalid': 'A data set contradicts its own description.',
   'data.empty': 'A data set holds no images.',
+  'recipe.unreadable': 'A recipe cannot be read, or is not YAML.',
+  'recipe.invalid': 'A recipe has a missing, unknown or wrong entry.',
+  'recipe.unknown_method': 'A recipe names a merging method that does not exist.',
+  'report.invalid': 'A report.json does not hold a report this version reads.',
+  'project.invalid': 'A project.json does not describe a project this version reads.',
+  'run.not_found': 'No run is at the path given.',
+  'run.invalid': 'The files of a run contradict each other or are damaged.',
+  'run.in_use': 'Another process is working on this run.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
