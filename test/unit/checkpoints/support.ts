@@ -1,0 +1,62 @@
+/** Builds safetensors bytes, good and bad, and runs readers on them. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { AppError } from '../../../main/lib/errors.ts';
+
+/** A folder of the test file's own, removed at its end. */
+export function useFolder(): () => string {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mergewright-test-'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+  return () => folder;
+}
+
+/** Length prefix, header text or bytes, then `data` (a number: so many zero bytes). */
+export function file(
+  header: string | Uint8Array,
+  data: Uint8Array | number = 0,
+  claimedLength?: bigint,
+): Uint8Array {
+  const text = typeof header === 'string' ? Buffer.from(header) : header;
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(claimedLength ?? BigInt(text.byteLength));
+  return Buffer.concat([prefix, text, typeof data === 'number' ? Buffer.alloc(data) : data]);
+}
+
+/** One entry as JSON text; every part is text, so that it can be wrong. */
+export function entry(name: string, offsets: string, shape = '[1]', dtype = '"F32"'): string {
+  return `${JSON.stringify(name)}:{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}`;
+}
+
+/** A file of one tensor `w`. */
+export function single(shape: string, bytes: number, dtype = '"F32"'): Uint8Array {
+  return file(`{${entry('w', `[0,${bytes}]`, shape, dtype)}}`, bytes);
+}
+
+/** Waits for the AppError of `work`; fails when it succeeds or throws anything else. */
+export async function appErrorOf(work: Promise<unknown>): Promise<AppError> {
+  let value: unknown;
+  try {
+    value = await work;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return error;
+  }
+  return expect.fail(`expected an AppError, got ${JSON.stringify(value) ?? String(value)}`);
+}
+
+export async function save(path: string, bytes: Uint8Array): Promise<string> {
+  await writeFile(path, bytes);
+  return path;
+}
+
+/** Says in the test output why a case cannot run here. */
+export function explainSkip(name: string, reason: string): void {
+  console.warn(`skipped: ${name}: ${reason}`);
+}
