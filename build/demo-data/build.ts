@@ -15,6 +15,8 @@ import { CACHE, ROOT } from './sources.ts';
 import { buildEmoji, buildEmojiConcepts } from './sets/emoji.ts';
 import { buildFashion, buildMnist } from './sets/idx.ts';
 import { buildKana, buildLetters } from './sets/letters.ts';
+import { buildCards, buildClipart, buildFlags } from './sets/pictures.ts';
+import { buildPlanets, buildTerrain } from './sets/planets.ts';
 import { buildScripts } from './sets/scripts.ts';
 import { buildOtherSigns, buildSigns } from './sets/signs.ts';
 import { buildStreetDigits } from './sets/streetdigits.ts';
@@ -24,6 +26,7 @@ const BUILDERS: SetBuilder[] = [
   { id: 'mnist', build: buildMnist },
   { id: 'fashion', build: buildFashion },
   { id: 'streetdigits', build: buildStreetDigits },
+  { id: 'planets', build: buildPlanets },
   { id: 'letters', build: buildLetters },
   { id: 'kana', build: buildKana },
   { id: 'signs', build: buildSigns },
@@ -31,6 +34,10 @@ const BUILDERS: SetBuilder[] = [
   { id: 'scripts', build: buildScripts },
   { id: 'emoji-concepts', build: buildEmojiConcepts },
   { id: 'other-signs', build: buildOtherSigns },
+  { id: 'flags', build: buildFlags },
+  { id: 'cards', build: buildCards },
+  { id: 'clipart', build: buildClipart },
+  { id: 'terrain', build: buildTerrain },
 ];
 
 function option(name: string): string | undefined {
