@@ -20,6 +20,12 @@ export default defineConfig(
         { considerDefaultExhaustiveForUnions: true },
       ],
 
+      // A leading underscore says that a value is left out on purpose.
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
+
       // Relaxed, each for a reason.
       // A number in a message needs no String(): error texts are full of sizes and shapes.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
@@ -32,7 +38,7 @@ export default defineConfig(
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
       // Alphabets are spread into their letters, which are single code points.
-      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
+      '@typescript-eslint/no-misused-spread': 'off',
       // Readers of binary files match control bytes.
       'no-control-regex': 'off',
       // An engine or a reader implements an asynchronous interface, also where it happens to have no wait inside.

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -34,6 +34,7 @@ describe('the lock file works with every registry', () => {
 test('source files are named in kebab-case', () => {
   const named = /^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z]+)*\.(ts|mjs|cjs|sh)$/;
   const odd = ['main', 'electron', 'build', 'test']
+    .filter((folder) => existsSync(path.join(root, folder)))
     .flatMap((folder) => [...filesUnder(folder)])
     .filter((file) => /\.(ts|mjs|cjs|sh)$/.test(file))
     .filter((file) => !named.test(path.basename(file)));
