@@ -3,6 +3,7 @@
  * dropped by `build`, so programs come out without common subexpressions or dead equations.
  */
 import { inferShape, type OpAttributes, type OpName } from './ops.ts';
+import { attributeText } from './print.ts';
 import type { Equation, Parameter, Program, Shape, Value } from './program.ts';
 import { shapeOf } from './program.ts';
 
@@ -32,7 +33,11 @@ export class Builder {
 
   /** A value that travels with every run; `batch` marks its leading dimension as the batch. */
   input(name: string, shape: Shape, options: { batch?: boolean } = {}): Value {
-    if (options.batch) this.batchInputs.push(name);
+    const known = this.parameters.some((parameter) => parameter.name === name);
+    if (known && this.batchInputs.includes(name) !== (options.batch ?? false)) {
+      throw new Error(`parameter ${name} is declared twice, differently`);
+    }
+    if (!known && options.batch) this.batchInputs.push(name);
     return this.parameter(name, 'input', shape);
   }
 
@@ -166,5 +171,5 @@ export class Builder {
 }
 
 function key({ op, inputs, attributes }: Omit<Equation, 'output'>): string {
-  return `${op} ${inputs.join()} ${JSON.stringify(attributes)}`;
+  return `${op} ${inputs.join()} ${attributeText(attributes)}`;
 }

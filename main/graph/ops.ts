@@ -7,7 +7,7 @@
 import { elementCount } from '../lib/tensor.ts';
 import type { Shape } from './program.ts';
 
-type NoAttributes = Readonly<Record<string, never>>;
+export type NoAttributes = Readonly<Record<string, never>>;
 
 export interface Reduction {
   /** Non-negative axes, ascending. */
@@ -81,9 +81,11 @@ export function broadcastShapes(left: Shape, right: Shape): Shape {
 /** Resolves the 0 and −1 of a reshape target against the input's shape. */
 export function resolveReshape(input: Shape, target: readonly number[]): Shape {
   const kept = target.map((size, axis) => (size === 0 ? dimension(input, axis) : size));
+  const inferred = kept.filter((size) => size === -1).length;
   const known = elementCount(kept.filter((size) => size !== -1));
   const shape = kept.map((size) => (size === -1 ? elementCount(input) / known : size));
-  if (elementCount(shape) !== elementCount(input) || !shape.every(Number.isInteger)) {
+  const sizes = shape.every((size) => Number.isInteger(size) && size > 0);
+  if (elementCount(shape) !== elementCount(input) || !sizes || inferred > 1) {
     throw new Error(`cannot reshape [${input.join(', ')}] to [${target.join(', ')}]`);
   }
   return shape;
@@ -95,12 +97,27 @@ export function dimension(shape: Shape, axis: number): number {
   return size;
 }
 
+/** Attributes name axes from the front: a negative one would mean different things to different engines. */
+function requireAxis(shape: Shape, axis: number): void {
+  if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) {
+    throw new Error(`[${shape.join(', ')}] has no axis ${String(axis)}`);
+  }
+}
+
 function replaceAxis(shape: Shape, axis: number, size: number): Shape {
-  dimension(shape, axis);
+  requireAxis(shape, axis);
   return shape.map((old, index) => (index === axis ? size : old));
 }
 
 const elementwise = { arity: 1, shape: ([x]: readonly Shape[]) => given(x) };
+/** Like `elementwise`, but works along the last axis, which a scalar does not have. */
+const rowwise = {
+  arity: 1,
+  shape: ([x]: readonly Shape[]) => {
+    requireAxis(given(x), given(x).length - 1);
+    return given(x);
+  },
+};
 const pairwise = {
   arity: 2,
   shape: ([a, b]: readonly Shape[]) => broadcastShapes(given(a), given(b)),
@@ -108,7 +125,10 @@ const pairwise = {
 const reduction = {
   arity: 1,
   shape: ([x]: readonly Shape[], { axes, keepDims }: Reduction): Shape => {
-    for (const axis of axes) dimension(given(x), axis);
+    for (const axis of axes) requireAxis(given(x), axis);
+    if (axes.some((axis, index) => index > 0 && axis <= (axes[index - 1] ?? 0))) {
+      throw new Error(`axes [${axes.join(', ')}] are not ascending`);
+    }
     return given(x).flatMap((size, axis) => {
       if (!axes.includes(axis)) return [size];
       return keepDims ? [1] : [];
@@ -158,8 +178,8 @@ export const ops: { readonly [Name in OpName]: OpDefinition<Name> } = {
   matmul: { arity: 2, shape: matmulShape },
   sum: reduction,
   mean: reduction,
-  softmax: elementwise,
-  logSoftmax: elementwise,
+  softmax: rowwise,
+  logSoftmax: rowwise,
   layerNorm: {
     arity: 3,
     shape: ([x, scale, shift]) => {
@@ -203,8 +223,12 @@ export const ops: { readonly [Name in OpName]: OpDefinition<Name> } = {
   },
   pad: {
     arity: 1,
-    shape: ([x], { axis, before, after }) =>
-      replaceAxis(given(x), axis, before + dimension(given(x), axis) + after),
+    shape: ([x], { axis, before, after }) => {
+      if (before < 0 || after < 0) {
+        throw new Error(`cannot pad by ${String(before)} and ${String(after)}`);
+      }
+      return replaceAxis(given(x), axis, before + dimension(given(x), axis) + after);
+    },
   },
   concat: {
     arity: undefined,

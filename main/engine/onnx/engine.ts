@@ -86,8 +86,12 @@ async function writeConstants(
   const file = await open(path, 'w');
   try {
     for (const [name, { data }] of constants) {
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      await file.write(bytes, 0, bytes.length, ranges.get(name)?.offset ?? 0);
+      const start = ranges.get(name)?.offset ?? 0;
+      // The system may write less than asked for.
+      for (let done = 0; done < data.byteLength;) {
+        const rest = new Uint8Array(data.buffer, data.byteOffset + done, data.byteLength - done);
+        done += (await file.write(rest, 0, rest.length, start + done)).bytesWritten;
+      }
     }
   } finally {
     await file.close();

@@ -32,7 +32,7 @@ export class NodeEmitter {
   }
 
   scalar(value: number): string {
-    return this.literal(`f32:${String(value)}`, {
+    return this.literal(`f32:${Object.is(value, -0) ? '-0' : String(value)}`, {
       dims: [],
       dataType: elementType.float,
       rawData: new Uint8Array(Float32Array.of(value).buffer),
@@ -79,7 +79,10 @@ function lastAxis(opType: string): Lowering<unknown> {
 
 function reduction(opType: string): Lowering<Reduction> {
   return ({ to, inputs, attributes: { axes, keepDims } }) =>
-    to.emit(opType, [...inputs, to.ints(axes)], { keepdims: keepDims ? 1 : 0 });
+    to.emit(opType, [...inputs, to.ints(axes)], {
+      keepdims: keepDims ? 1 : 0,
+      noop_with_empty_axes: 1,
+    });
 }
 
 /** Gemm takes transposition flags and lets the runtime pack a constant right side once. */
