@@ -1,0 +1,210 @@
+/**
+ * Runs a method over checkpoints, one tensor at a time: memory is that of the largest tensor in every
+ * model, whatever the size of the models. Methods compute in fp64 and round to fp32 once, so sums of
+ * fp16 or bf16 experts are exact and neither order nor grouping can change a byte.
+ */
+import type { Checkpoint } from '../checkpoints/checkpoint.ts';
+import type { DType } from '../checkpoints/dtype.ts';
+import { findNonFinite } from '../checkpoints/half.ts';
+import { AppError, throwIfCancelled } from '../lib/errors.ts';
+import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
+import { visionTensors } from '../models/vit.ts';
+import { checkCompatible } from './compatibility.ts';
+import type { Group, GroupSource, Method } from './method.ts';
+import { resolveParameters, type GivenParameters, type ParameterValues } from './parameters.ts';
+
+export interface MergedTensor extends Tensor {
+  readonly name: string;
+  /** `base`: passed through as the base has it, because it is no part of the vision encoder. */
+  readonly from: 'merge' | 'base';
+}
+
+/** After each tensor of each pass. */
+export interface MergeProgress {
+  readonly tensor: string;
+  /** Tensors done and to do, counting a tensor once for every pass over it. */
+  readonly index: number;
+  readonly total: number;
+  /** Bytes of fp32 values read so far, and to be read in all. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+export interface MergeOptions {
+  readonly method: Method;
+  /** Checked against the method's table; what is left out takes its default. */
+  readonly parameters?: GivenParameters;
+  readonly base: Checkpoint;
+  /** In recipe order. */
+  readonly experts: readonly Checkpoint[];
+  readonly onProgress?: ((progress: MergeProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const floats: ReadonlySet<DType> = new Set<DType>(['F16', 'BF16', 'F32', 'F64']);
+
+/**
+ * The merged model, tensor by tensor: the vision encoder in the order of its architecture, then the
+ * base's other floating-point tensors in file order, unchanged. Tensors of other types are left out;
+ * a writer copies them from the base. Throws what `checkCompatible`, `resolveParameters` and the
+ * readers throw, `merge.non_finite`, and CancelledError.
+ */
+export async function* mergeCheckpoints(
+  options: MergeOptions,
+): AsyncGenerator<MergedTensor, void, undefined> {
+  const { base, signal } = options;
+  const shapes = visionTensors(checkCompatible(base, options.experts).config);
+  const others = [...base.tensors.values()].filter(
+    ({ name, dtype }) => !shapes.has(name) && floats.has(dtype),
+  );
+  const progress = new Progress(options.onProgress);
+  for (const { shape } of others) progress.expect(1, byteLength(shape));
+  for await (const tensor of mergeEncoder(options, progress)) {
+    yield { ...tensor, from: 'merge' };
+  }
+  for (const { name } of others) {
+    throwIfCancelled(signal);
+    const tensor = await base.read(name);
+    progress.advance(name, tensor.data.byteLength);
+    yield { name, ...tensor, from: 'base' };
+  }
+}
+
+/** The merged vision encoder in memory, as `loadVisionModel` gives one; other tensors are left out. */
+export async function mergeToMemory(options: MergeOptions): Promise<TensorMap> {
+  const merged = new Map<string, Tensor>();
+  for await (const { name, ...tensor } of mergeEncoder(options, new Progress(options.onProgress))) {
+    merged.set(name, tensor);
+  }
+  return merged;
+}
+
+async function* mergeEncoder(
+  options: MergeOptions,
+  progress: Progress,
+): AsyncGenerator<Tensor & { readonly name: string }, void, undefined> {
+  const { method, base, experts } = options;
+  const shapes = visionTensors(checkCompatible(base, experts).config);
+  const parameters = resolveParameters(method, options.parameters ?? {}, `method "${method.id}"`);
+  const passes = 1 + (method.preparation?.passes(parameters) ?? 0);
+  const source = new CheckpointGroups(base, experts, shapes, progress, options.signal);
+  progress.expect(passes * shapes.size, passes * source.bytes);
+  for await (const { name, data } of mergeGroups(method, parameters, source)) {
+    yield { name, shape: shapes.get(name) ?? [], data };
+  }
+}
+
+/** Runs a method over groups from anywhere; `parameters` are already resolved. */
+export async function* mergeGroups(
+  method: Method,
+  parameters: ParameterValues,
+  source: GroupSource,
+): AsyncGenerator<{ readonly name: string; readonly data: Float32Array }, void, undefined> {
+  const prepared = await method.preparation?.run(source, parameters);
+  for await (const group of source.groups()) {
+    const data = method.merge(group, parameters, prepared);
+    const { count, firstIndex } = findNonFinite(data);
+    if (count > 0) {
+      throw new AppError('merge.non_finite', {
+        what: `method "${method.id}" gives ${count} values too large for fp32, the first at index ${firstIndex}`,
+        where: `tensor "${group.name}"`,
+        hint: 'use a smaller scaling coefficient',
+      });
+    }
+    yield { name: group.name, data };
+  }
+}
+
+function byteLength(shape: readonly number[]): number {
+  return elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** Reads the aligned tensors of all models; a group is gone once the next one is asked for. */
+class CheckpointGroups implements GroupSource {
+  readonly expertCount: number;
+  readonly valueCount: number;
+  /** Read in one pass. */
+  readonly bytes: number;
+  readonly #models: readonly Checkpoint[];
+  readonly #names: readonly string[];
+  readonly #progress: Progress;
+  readonly #signal: AbortSignal | undefined;
+  #checked = false;
+
+  constructor(
+    base: Checkpoint,
+    experts: readonly Checkpoint[],
+    shapes: ReadonlyMap<string, readonly number[]>,
+    progress: Progress,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#models = [base, ...experts];
+    this.#names = [...shapes.keys()];
+    this.#progress = progress;
+    this.#signal = signal;
+    this.expertCount = experts.length;
+    this.valueCount = [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape), 0);
+    this.bytes = this.valueCount * Float32Array.BYTES_PER_ELEMENT * this.#models.length;
+  }
+
+  async *groups(): AsyncGenerator<Group, void, undefined> {
+    for (const name of this.#names) {
+      throwIfCancelled(this.#signal);
+      const [base, ...experts] = await this.#read(name);
+      if (base === undefined) return;
+      yield { name, base, experts };
+      this.#progress.advance(name, base.byteLength * this.#models.length);
+    }
+    this.#checked = true;
+  }
+
+  async #read(name: string): Promise<Float32Array[]> {
+    const values: Float32Array[] = [];
+    for (const model of this.#models) {
+      const { data } = await model.read(name);
+      // A reader refuses a file that changes while it is open, so the first pass speaks for all.
+      if (!this.#checked) refuseNonFinite(model.path, name, data);
+      values.push(data);
+    }
+    return values;
+  }
+}
+
+function refuseNonFinite(path: string, name: string, data: Float32Array): void {
+  const { count, firstIndex } = findNonFinite(data);
+  if (count === 0) return;
+  throw new AppError('merge.non_finite', {
+    what: `${count} of ${data.length} values are NaN or infinite, the first at index ${firstIndex}`,
+    where: `tensor "${name}" of ${path}`,
+    hint: 'leave this checkpoint out, or fetch or save it again: its training has probably diverged',
+  });
+}
+
+class Progress {
+  readonly #report: MergeOptions['onProgress'];
+  #index = 0;
+  #total = 0;
+  #bytes = 0;
+  #totalBytes = 0;
+
+  constructor(report: MergeOptions['onProgress']) {
+    this.#report = report;
+  }
+
+  expect(tensors: number, bytes: number): void {
+    this.#total += tensors;
+    this.#totalBytes += bytes;
+  }
+
+  advance(tensor: string, bytes: number): void {
+    this.#index++;
+    this.#bytes += bytes;
+    this.#report?.({
+      tensor,
+      index: this.#index,
+      total: this.#total,
+      bytes: this.#bytes,
+      totalBytes: this.#totalBytes,
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import { BLOCK, forEachBlock } from '../blocks.ts';
+import { defineMethod } from '../method.ts';
+
+export const simpleAverage = defineMethod({
+  id: 'simple_average',
+  title: 'Simple average',
+  paper: {
+    title: 'Model soups: averaging weights of multiple fine-tuned models (Wortsman et al. 2022)',
+    url: 'https://arxiv.org/abs/2203.05482',
+  },
+  summary:
+    'Every weight of the merged model is the mean of that weight over the experts. ' +
+    'It has no parameters and does not use the base model.',
+  formula: 'θ = (1/K) Σ θk',
+  parameters: {},
+  laws: {
+    base_copies: {},
+    expert_order: {},
+    base_unused: {},
+    single_expert: {},
+    identical_experts: {},
+    power_of_two: {},
+    negation: {},
+    within_experts: {},
+    sharding: {},
+  },
+
+  merge({ experts, base }) {
+    const merged = new Float32Array(base.length);
+    const sums = new Float64Array(BLOCK);
+    forEachBlock(merged.length, (begin, end) => {
+      sums.fill(0);
+      for (const expert of experts) {
+        for (let i = begin; i < end; i++) sums[i - begin]! += expert[i]!;
+      }
+      for (let i = begin; i < end; i++) merged[i] = sums[i - begin]! / experts.length;
+    });
+    return merged;
+  },
+});
