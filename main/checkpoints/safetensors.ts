@@ -1,5 +1,5 @@
 /** Reads one safetensors file: everything is validated before the first tensor can be asked for. */
-import { AppError } from '../lib/errors.ts';
+import type { AppError } from '../lib/errors.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import type { StoredCheckpoint, TensorInfo } from './checkpoint.ts';
 import { converterOf, NotRepresentable } from './convert.ts';

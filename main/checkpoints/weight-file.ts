@@ -56,7 +56,7 @@ async function openRegular(file: string): Promise<{ handle: FileHandle; stats: B
   let handle: FileHandle | undefined;
   try {
     requireRegular(await stat(file, { bigint: true }), file);
-    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await handle.stat({ bigint: true });
     requireRegular(stats, file);
     return { handle, stats };

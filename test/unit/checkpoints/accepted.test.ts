@@ -4,16 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bitsPerElement, dtypeNames, type DType } from '../../../main/checkpoints/dtype.ts';
 import { openSafetensors } from '../../../main/checkpoints/safetensors.ts';
-import { entry, file, save, useFolder } from './support.ts';
+import { entry, file, fp32, save, useFolder } from './support.ts';
 
 const folder = useFolder();
 
 async function opened(bytes: Uint8Array) {
   return openSafetensors(await save(join(folder(), 'odd.safetensors'), bytes));
 }
-
-const fp32 = (...values: readonly number[]): Uint8Array =>
-  new Uint8Array(new Float32Array(values).buffer);
 
 describe('valid files that look odd are accepted', () => {
   it('no tensors at all', async () => {

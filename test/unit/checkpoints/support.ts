@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect, type TestContext } from 'vitest';
 import { AppError } from '../../../main/lib/errors.ts';
 
 /** A folder of the test file's own, removed at its end. */
@@ -48,7 +48,7 @@ export async function appErrorOf(work: Promise<unknown>): Promise<AppError> {
     if (!(error instanceof AppError)) throw error;
     return error;
   }
-  return expect.fail(`expected an AppError, got ${JSON.stringify(value) ?? String(value)}`);
+  return expect.fail(`expected an AppError, got ${String(value)}`);
 }
 
 export async function save(path: string, bytes: Uint8Array): Promise<string> {
@@ -56,7 +56,16 @@ export async function save(path: string, bytes: Uint8Array): Promise<string> {
   return path;
 }
 
-/** Says in the test output why a case cannot run here. */
-export function explainSkip(name: string, reason: string): void {
-  console.warn(`skipped: ${name}: ${reason}`);
+/** Skips the running test and says why in its output. */
+export function skipBecause(context: TestContext, reason: string): never {
+  console.warn(`skipped: ${context.task.name}: ${reason}`);
+  return context.skip(reason);
+}
+
+/** Longer than the clock step of any file system, so that the next write gets another time. */
+export const FILE_CLOCK_MS = 25;
+
+/** The fp32 values as they are stored. */
+export function fp32(...values: readonly number[]): Uint8Array {
+  return new Uint8Array(new Float32Array(values).buffer);
 }
