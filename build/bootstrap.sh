@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-least_node=20.9
+node_wanted='Node 20.19 or newer in the 20 line, or 22.13 or newer,'
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 
@@ -19,10 +19,17 @@ node_version() { node --version 2>/dev/null | tr -d v || true; }
 # at_least VERSION LEAST
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
+new_enough() {
+  case $1 in
+    20.*) at_least "$1" 20.19 ;;
+    *) at_least "$1" 22.13 ;;
+  esac
+}
+
 have_node() {
   local version
   version=$(node_version)
-  [ -n "$version" ] && at_least "$version" "$least_node" && command -v npm >/dev/null
+  [ -n "$version" ] && new_enough "$version" && command -v npm >/dev/null
 }
 
 # Runs a command as root, or fails.
@@ -39,7 +46,7 @@ as_root() {
 explain_node() {
   local found
   found=$(node_version)
-  fail "Node $least_node or newer with npm is needed; found ${found:-none}. $1" \
+  fail "$node_wanted with npm is needed; found ${found:-none}. $1" \
     "Install a current Node LTS in one of these ways and run this script again:" \
     "  - Debian 13 or newer, as root:  apt-get install nodejs npm" \
     "  - anything else:                the installer or archive for your system from nodejs.org"
@@ -52,7 +59,7 @@ install_node() {
   local offered
   offered=$(apt-cache policy nodejs | awk '/Candidate:/ { print $2 }')
   offered=${offered#*:}
-  at_least "${offered:-0}" "$least_node" || explain_node "apt-get offers ${offered:-none}, which is too old."
+  new_enough "${offered:-0}" || explain_node "apt-get offers ${offered:-none}, which is too old."
   say "installing nodejs $offered"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs || explain_node 'apt-get install failed.'
   if ! command -v npm >/dev/null; then
@@ -71,7 +78,7 @@ if node build/packages-installed.mjs; then
   say 'npm packages: up to date'
 else
   say 'npm packages: installing from package-lock.json (about 0.8 GB on disk; half a minute on a fast line)'
-  npm ci --no-audit --no-fund --loglevel=error ||
+  npm ci --no-audit --no-fund --no-update-notifier --loglevel=error ||
     fail 'npm ci failed; its message is above.' \
       'If packages cannot be reached, point npm at a registry that can be (npm config set registry URL).'
   node build/packages-installed.mjs ||
