@@ -1,7 +1,7 @@
 /**
  * The laws a method can declare. Each is tested on every method that declares it, with random
- * tensors, experts and parameters (test/laws). Unless a law says otherwise it holds bit for bit for
- * values that fp16 can express, where sums in fp64 are exact, and up to one rounding elsewhere.
+ * tensors, experts and parameters (test/laws). Where sums in fp64 are exact, as they are for values that
+ * fp16 can express, all but scale_linear hold bit for bit; elsewhere up to one rounding.
  */
 export const laws = {
   base_copies: 'Experts equal to the base give the base.',

@@ -47,9 +47,9 @@ export async function selectMagnitudes(
 /** The bin that holds the rank-th item, and the item's rank within that bin. */
 function findRank(counts: Float64Array, rank: number): { bin: number; rest: number } {
   let rest = rank;
-  for (const [bin, count] of counts.entries()) {
-    if (rest <= count) return { bin, rest };
-    rest -= count;
+  for (let bin = 0; bin < counts.length; bin++) {
+    if (rest <= counts[bin]!) return { bin, rest };
+    rest -= counts[bin]!;
   }
   throw new RangeError(`rank ${rank} is past the last of the values`);
 }

@@ -1,0 +1,182 @@
+/** Every law of main/merging/laws.ts, on every method that declares it, with random models. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { methods } from '../../main/merging/index.ts';
+import { laws, type LawId } from '../../main/merging/laws.ts';
+import type { Group, Method } from '../../main/merging/method.ts';
+import type { GivenParameters, Parameter } from '../../main/merging/parameters.ts';
+import { runMethod } from '../unit/merging/in-memory.ts';
+
+interface Sample {
+  readonly groups: readonly Group[];
+  readonly parameters: GivenParameters;
+  /** A random order of the experts. */
+  readonly order: readonly number[];
+}
+
+type Run = (groups: readonly Group[], change?: GivenParameters) => Promise<number[][]>;
+
+/** One checked claim for each law, given a way to run the method with the parameters of the sample. */
+const claims: Record<LawId, (run: Run, sample: Sample) => Promise<void>> = {
+  async base_copies(run, { groups }) {
+    const copies = groups.map((group) => ({
+      ...group,
+      experts: group.experts.map(() => group.base),
+    }));
+    expect(await run(copies)).toEqual(bases(groups));
+  },
+  async expert_order(run, { groups, order }) {
+    const reordered = groups.map((group) => ({
+      ...group,
+      experts: order.map((expert) => group.experts[expert]!),
+    }));
+    expect(await run(reordered)).toEqual(await run(groups));
+  },
+  async base_unused(run, { groups }) {
+    const rebased = groups.map((group) => ({ ...group, base: group.base.map((x) => 1 - x) }));
+    expect(await run(rebased)).toEqual(await run(groups));
+  },
+  async single_expert(run, { groups }) {
+    const single = groups.map((group) => ({ ...group, experts: group.experts.slice(0, 1) }));
+    expect(await run(single)).toEqual(single.map(({ experts }) => plain(experts[0]!)));
+  },
+  async identical_experts(run, { groups }) {
+    const same = groups.map((group) => ({
+      ...group,
+      experts: group.experts.map(() => group.experts[0]!),
+    }));
+    expect(await run(same)).toEqual(same.map(({ experts }) => plain(experts[0]!)));
+  },
+  async zero_scale(run, { groups }) {
+    expect(await run(groups)).toEqual(bases(groups));
+  },
+  async scale_linear(run, { groups }) {
+    const whole = await run(groups, { lambda: 1 });
+    const part = await run(groups, { lambda: -0.375 });
+    for (const [index, { base }] of groups.entries()) {
+      for (const [i, x] of base.entries()) {
+        expect(part[index]![i]).toBeCloseTo(x - 0.375 * (whole[index]![i]! - x), 6);
+      }
+    }
+  },
+  async power_of_two(run, { groups }) {
+    const doubled = await run(mapValues(groups, (x) => 2 * x));
+    expect(doubled).toEqual((await run(groups)).map((values) => values.map((x) => 2 * x)));
+  },
+  async negation(run, { groups }) {
+    // 0 − x, for zeros come out as +0.
+    const negated = await run(mapValues(groups, (x) => 0 - x));
+    expect(negated).toEqual((await run(groups)).map((values) => values.map((x) => 0 - x)));
+  },
+  async within_experts(run, { groups }) {
+    const merged = await run(groups);
+    for (const [index, { experts }] of groups.entries()) {
+      for (const [i, value] of merged[index]!.entries()) {
+        const values = experts.map((expert) => expert[i]!);
+        expect(value).toBeGreaterThanOrEqual(Math.min(...values));
+        expect(value).toBeLessThanOrEqual(Math.max(...values));
+      }
+    }
+  },
+  async sharding(run, { groups }) {
+    const cut = (values: Float32Array, half: 0 | 1) => {
+      const middle = values.length >> 1;
+      return half === 0 ? values.subarray(0, middle) : values.subarray(middle);
+    };
+    const halves = ([1, 0] as const).flatMap((half) =>
+      groups.map(({ name, base, experts }) => ({
+        name: `${name}.${half}`,
+        base: cut(base, half),
+        experts: experts.map((expert) => cut(expert, half)),
+      })),
+    );
+    const merged = await run(halves);
+    const joined = groups.map((_, index) => [...merged[groups.length + index]!, ...merged[index]!]);
+    expect(joined).toEqual(await run(groups));
+  },
+};
+
+const plain = (values: Float32Array): number[] => Array.from(values);
+const bases = (groups: readonly Group[]): number[][] => groups.map(({ base }) => plain(base));
+
+function mapValues(groups: readonly Group[], change: (value: number) => number): Group[] {
+  return groups.map(({ name, base, experts }) => ({
+    name,
+    base: base.map(change),
+    experts: experts.map((expert) => expert.map(change)),
+  }));
+}
+
+function parameterValue(parameter: Parameter): fc.Arbitrary<unknown> {
+  switch (parameter.kind) {
+    case 'boolean':
+      return fc.boolean();
+    case 'choice':
+      return fc.constantFrom(...parameter.range);
+    case 'integer':
+      return fc.integer(parameter.range);
+    case 'number':
+      // Sixteenths: a product with a value of the grid is exact.
+      return fc
+        .integer({
+          min: Math.ceil(parameter.range.min * 16),
+          max: Math.floor(parameter.range.max * 16),
+        })
+        .map((count) => Math.min(parameter.range.max, Math.max(parameter.range.min, count / 16)));
+  }
+}
+
+/** A few tensors of numbers that sums and products of this size keep exact, with many ties and zeros. */
+function samples(method: Method, needed: GivenParameters): fc.Arbitrary<Sample> {
+  const value = fc.integer({ min: -40, max: 40 }).map((count) => count / 256);
+  const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 });
+  return fc.tuple(fc.integer({ min: 1, max: 5 }), sizes).chain(([count, lengths]) => {
+    const values = (length: number) =>
+      fc.array(value, { minLength: length, maxLength: length }).map((x) => Float32Array.from(x));
+    const group = (length: number, index: number) =>
+      fc.record({
+        name: fc.constant(`tensor ${index}`),
+        base: values(length),
+        experts: fc.array(values(length), { minLength: count, maxLength: count }),
+      });
+    const order = Array.from({ length: count }, (_, expert) => expert);
+    return fc.record({
+      groups: fc.tuple(...lengths.map(group)),
+      parameters: fc
+        .record(
+          Object.fromEntries(
+            Object.entries(method.parameters).map(([key, row]) => [key, parameterValue(row)]),
+          ),
+        )
+        .map((drawn) => ({ ...drawn, ...needed })),
+      order: fc.shuffledSubarray(order, { minLength: count, maxLength: count }),
+    });
+  });
+}
+
+describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, method) => {
+  const declared = Object.entries(method.laws) as [LawId, GivenParameters][];
+
+  test.each(declared.map(([law, needed]) => ({ law, needed, meaning: laws[law] })))(
+    '$law: $meaning',
+    async ({ law, needed }) => {
+      const property = fc.asyncProperty(samples(method, needed), async (sample) => {
+        const run: Run = async (groups, change = {}) =>
+          (await runMethod(method, { ...sample.parameters, ...change }, groups)).map(plain);
+        await claims[law](run, sample);
+      });
+      await fc.assert(property, { numRuns: 100, seed: 1 });
+    },
+  );
+
+  test('leaves its inputs as they are', async () => {
+    await fc.assert(
+      fc.asyncProperty(samples(method, {}), async ({ groups, parameters }) => {
+        const before = structuredClone(groups);
+        await runMethod(method, parameters, groups);
+        expect(groups).toEqual(before);
+      }),
+      { numRuns: 20, seed: 1 },
+    );
+  });
+});
