@@ -76,7 +76,7 @@ export class EmojiSet {
     const svg =
       '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ' +
       `width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${entry.body}</svg>`;
-    return loadSprite(svg, Math.max(width, height));
+    return loadSprite(svg, { viewBox: Math.max(width, height) });
   }
 }
 

@@ -27,7 +27,12 @@ function readNames(table: Buffer): Map<number, string> {
     if (id > 17) continue;
     const raw = table.subarray(start, start + length);
     if (platform === 3 && language === 0x409) {
-      names.set(id, Buffer.from(raw.subarray(0, raw.length & ~1)).swap16().toString('utf16le'));
+      names.set(
+        id,
+        Buffer.from(raw.subarray(0, raw.length & ~1))
+          .swap16()
+          .toString('utf16le'),
+      );
     } else if (platform === 1 && language === 0 && !names.has(id)) {
       names.set(id, raw.toString('latin1'));
     }

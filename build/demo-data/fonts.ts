@@ -243,12 +243,20 @@ export function fontsFor(chars: string[], probes: string[]): { train: Font[]; te
   return result;
 }
 
+/** Where the copyright file's own short name says nothing to a reader. */
+const FONT_CREDITS: Record<string, [author: string | undefined, licence: string]> = {
+  'fonts-aenigma': [
+    'Brian Kent',
+    'custom permissive: use, change and redistribute with attribution',
+  ],
+  'fonts-misaki': ['Num Kadoma', 'custom permissive: unlimited use, change and redistribution'],
+  'fonts-tuffy': [undefined, 'public domain'],
+};
+
 /** One source entry per Debian package used. */
 export function fontSources(fonts: readonly Font[]): Source[] {
   const names = [...new Set(fonts.map((font) => font.package))].sort();
-  return names.map((name) =>
-    debianSource(name, name === 'fonts-aenigma' ? 'Brian Kent' : 'see package copyright'),
-  );
+  return names.map((name) => debianSource(name, ...(FONT_CREDITS[name] ?? [])));
 }
 
 export function fontTag(font: Font): string {

@@ -44,7 +44,13 @@ export function paintGlyph(
 /** A pose with the given spread of size, place, angle (degrees), shear and stretch. */
 export function randomPose(
   rng: Rng,
-  { low, high, shift, degrees, shear }: Record<'low' | 'high' | 'shift' | 'degrees' | 'shear', number>,
+  {
+    low,
+    high,
+    shift,
+    degrees,
+    shear,
+  }: Record<'low' | 'high' | 'shift' | 'degrees' | 'shear', number>,
 ): GlyphPose {
   return {
     size: rng.range(low, high) * 2,

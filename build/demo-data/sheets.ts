@@ -2,7 +2,7 @@
  * Writes a split as lossless WebP sprite sheets (50 columns of 32x32 RGB tiles) with a JSON beside
  * them, and reads such a sheet back. Sheets longer than WebP allows are split in parts.
  */
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { TILE, TILE_BYTES, type BuiltSplit } from './types.ts';
@@ -29,7 +29,10 @@ export type SheetJson = {
 };
 
 /** Lays tiles out row by row on one image. */
-export function mosaic(tiles: readonly Uint8Array[], columns: number): {
+export function mosaic(
+  tiles: readonly Uint8Array[],
+  columns: number,
+): {
   data: Uint8Array;
   width: number;
   height: number;
@@ -49,11 +52,15 @@ export function mosaic(tiles: readonly Uint8Array[], columns: number): {
   return { data, width, height };
 }
 
+/** Replaces a file in one step, for readers that are at work meanwhile. */
+function replaceFile(path: string, content: Uint8Array | string): void {
+  writeFileSync(`${path}.tmp`, content);
+  renameSync(`${path}.tmp`, path);
+}
+
 /** Writes `<split>*.webp` and `<split>.json` into a folder; returns the bytes written. */
 export async function writeSplit(folder: string, built: BuiltSplit): Promise<number> {
   mkdirSync(folder, { recursive: true });
-  const stale = new RegExp(`^${built.split}(-\\d+)?\\.webp$`);
-  for (const file of readdirSync(folder)) if (stale.test(file)) rmSync(join(folder, file));
   const parts = Math.ceil(built.pixels.length / MAX_TILES);
   const sheets: string[] = [];
   let bytes = 0;
@@ -67,7 +74,7 @@ export async function writeSplit(folder: string, built: BuiltSplit): Promise<num
     const webp = await sharp(data, { raw: { width, height, channels: 3 } })
       .webp({ lossless: true, effort })
       .toBuffer();
-    writeFileSync(join(folder, name), webp);
+    replaceFile(join(folder, name), webp);
     sheets.push(name);
     bytes += webp.length;
   }
@@ -93,7 +100,11 @@ export async function writeSplit(folder: string, built: BuiltSplit): Promise<num
       : { groups: built.groups.map((name) => numbers.get(name) ?? -1) }),
   };
   const text = `${compactArrays(JSON.stringify(json, null, 2))}\n`;
-  writeFileSync(join(folder, `${built.split}.json`), text);
+  replaceFile(join(folder, `${built.split}.json`), text);
+  const ours = new RegExp(`^${built.split}(-\\d+)?\\.webp$`);
+  for (const file of readdirSync(folder)) {
+    if (ours.test(file) && !sheets.includes(file)) rmSync(join(folder, file));
+  }
   return bytes + Buffer.byteLength(text);
 }
 

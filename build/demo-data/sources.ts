@@ -122,6 +122,31 @@ function debianLicence(name: string): string {
   return found.size === 0 ? (guessLicence(text) ?? fallback) : [...found].slice(0, 6).join('; ');
 }
 
+/** The first two copyright holders a Debian package's copyright file names. */
+function debianAuthors(name: string): string {
+  const fallback = 'see the package copyright file';
+  const file = join(debianOne(name), 'usr', 'share', 'doc', name, 'copyright');
+  if (!existsSync(file)) return fallback;
+  const text = readFileSync(file, 'utf8');
+  const upstream = text.split(/\n\s*\n/).filter((part) => !/^Files:\s*debian\//m.test(part));
+  const holders = upstream.flatMap((part) => {
+    const lines = [...part.matchAll(/^\s*Copyright(?: \([cC]\)| ©)?:?[ \t]*(\S.*)$/gm)];
+    return lines.map((match) => tidyHolder(match[1] ?? ''));
+  });
+  const named = [...new Set(holders)].filter((holder) => /\p{L}{3}/u.test(holder));
+  return named.length === 0 ? fallback : named.slice(0, 2).join('; ');
+}
+
+/** A holder's name without years, signs and addresses. */
+function tidyHolder(line: string): string {
+  return line
+    .replace(/\(c\)|©|copyright/gi, '')
+    .replace(/<[^>]*>|\([^)]*@[^)]*\)|\S+@\S+|https?:\S+/g, '')
+    .replace(/^[\s\d,.\-–:]+/, '')
+    .trim()
+    .slice(0, 80);
+}
+
 /** Names the usual font licences in a free-form copyright file. */
 function guessLicence(text: string): string | undefined {
   const known: [RegExp, string][] = [
@@ -138,9 +163,13 @@ function guessLicence(text: string): string | undefined {
   return names.length === 0 ? undefined : names.slice(0, 3).join('; ');
 }
 
-export function debianSource(name: string, author: string, licence?: string): Source {
-  const version = pinned[`debian:${name}`] ?? '';
-  return { package: `${name} (Debian)`, version, licence: licence ?? debianLicence(name), author };
+export function debianSource(name: string, author?: string, licence?: string): Source {
+  return {
+    package: `${name} (Debian)`,
+    version: pinned[`debian:${name}`] ?? '',
+    licence: licence ?? debianLicence(name),
+    author: author ?? debianAuthors(name),
+  };
 }
 
 export function npmSource(name: string, author: string, licence: string): Source {

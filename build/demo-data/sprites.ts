@@ -10,15 +10,18 @@ import { rngFor, type Rng } from './random.ts';
 
 const SPRITE = 96;
 
-/** Renders an SVG (or reads a bitmap) into a 96x96 transparent square; undefined when blank. */
+/**
+ * Renders an SVG (or reads a bitmap) into a 96x96 transparent square; undefined when blank. The
+ * length of an SVG's view box sets its resolution; `trim` cuts empty margins.
+ */
 export async function loadSprite(
   source: Buffer | string,
-  viewBox?: number,
+  { viewBox, trim = false }: { viewBox?: number; trim?: boolean } = {},
 ): Promise<Image | undefined> {
   const input = typeof source === 'string' ? Buffer.from(source) : source;
   const density = viewBox === undefined ? {} : { density: Math.max(1, (72 * SPRITE) / viewBox) };
-  const { data, info } = await sharp(input, { ...density, limitInputPixels: 1e9 })
-    .ensureAlpha()
+  const whole = sharp(input, { ...density, limitInputPixels: 1e9 }).ensureAlpha();
+  const { data, info } = await (trim ? whole.trim() : whole)
     .resize(SPRITE, SPRITE, { fit: 'contain', background: { r: 0, g: 0, b: 0, alpha: 0 } })
     .raw()
     .toBuffer({ resolveWithObject: true });

@@ -48,6 +48,9 @@ function flatLook(rng: Rng): SpriteLook {
   return { ...look, flip: false, background: rng.chance(0.5) ? 'photo' : 'pastel', shear: 0.13 };
 }
 
+/** Territories that fly another country's flag. */
+const SAME_FLAG = new Set('ac bl bv cp dg ea gf gp hm mf mq nc pm re sj ta um wf yt'.split(' '));
+
 export async function buildFlags(): Promise<BuiltSplit[]> {
   const photos = (await loadPhotos()).train;
   const sets = TRAIN_ARTISTS.map((name) => new EmojiSet(name));
@@ -59,12 +62,14 @@ export async function buildFlags(): Promise<BuiltSplit[]> {
     const points = concept.hexcode.split('-').map((code) => parseInt(code, 16) - 0x1f1e6 + 97);
     if (points.length !== 2 || points.some((point) => point < 97 || point > 122)) continue;
     const code = String.fromCharCode(...points);
+    if (SAME_FLAG.has(code)) continue;
     const drawings: { artist: string; image: Image }[] = [];
     const keep = (artist: string, image: Image | undefined): void => {
       if (image !== undefined) drawings.push({ artist, image });
     };
     const file = join(files, `${code}.svg`);
-    if (existsSync(file)) keep('flag-icons', await loadSprite(readFileSync(file), 640));
+    if (existsSync(file))
+      keep('flag-icons', await loadSprite(readFileSync(file), { viewBox: 640 }));
     const circle = circles.findName(code);
     if (circle !== undefined) keep('circle-flags', await circles.sprite(circle));
     for (const set of sets) {
@@ -80,7 +85,8 @@ export async function buildFlags(): Promise<BuiltSplit[]> {
     }
     classes.push(concept.label.replace(/^flag: /i, ''));
   }
-  const description = 'Country flags drawn by several sets, tilted, over plain and photo backgrounds.';
+  const description =
+    'Country flags drawn by several sets, tilted, over plain and photo backgrounds.';
   const sources = [
     npmSource('flag-icons', 'Panayiotis Lipiridis', 'MIT'),
     ...emojiSources(['circle-flags', ...TRAIN_ARTISTS]),
@@ -96,7 +102,9 @@ export async function buildCards(): Promise<BuiltSplit[]> {
   const folder = join(debianOne('gnome-cards-data'), 'usr/share/aisleriot/cards');
   const [width, height] = [72, 104];
   const buffer = new SplitBuffer();
-  for (const deck of readdirSync(folder).filter((file) => /^[a-z].*\.svgz$/.test(file)).sort()) {
+  for (const deck of readdirSync(folder)
+    .filter((file) => /^[a-z].*\.svgz$/.test(file))
+    .sort()) {
     const sheet = await sharp(gunzipSync(readFileSync(join(folder, deck))), { unlimited: true })
       .resize(width * 13, height * 5, { fit: 'fill' })
       .png({ compressionLevel: 1 })
@@ -138,7 +146,8 @@ export async function buildClipart(): Promise<BuiltSplit[]> {
     const files = readdirSync(root, { recursive: true }) as string[];
     for (const file of files.filter((item) => /\.(png|svg)$/.test(item)).sort()) {
       const folder = `${short}/${dirname(file)}`.replace(/\/cartoon$/, '');
-      if (LEFT_OUT.test(folder) || /mirror|flip/.test(file)) continue;
+      if (LEFT_OUT.test(folder) || /mirror|flip|creation_day|_ball_|clock|calculator/.test(file))
+        continue;
       folders.set(folder, [...(folders.get(folder) ?? []), join(root, file)]);
     }
   }
@@ -147,17 +156,19 @@ export async function buildClipart(): Promise<BuiltSplit[]> {
   for (const [folder, files] of folders) {
     if (files.length < FEWEST_PER_FOLDER) continue;
     const chosen = rngFor(`clipart/${folder}`).shuffle(files).slice(0, MOST_PER_FOLDER);
-    const before = buffer.labels.length;
+    const tiles: Uint8Array[] = [];
     for (const [at, file] of chosen.entries()) {
-      const image = await loadSprite(readFileSync(file)).catch(() => undefined);
+      const image = await loadSprite(readFileSync(file), { trim: true }).catch(() => undefined);
       if (image === undefined) continue;
       for (let n = 0; n < CLIPART_PER_DRAWING; n += 1) {
         const key = `clipart/${folder}/${at}/${n}`;
         const tile = drawVisible(key, image, poolLook, (rng) => rng.pick(photos));
-        if (tile !== undefined) buffer.add(tile, classes.length, `clipart:${folder}`);
+        if (tile !== undefined) tiles.push(tile);
       }
     }
-    if (buffer.labels.length > before) classes.push(folder.replace(/^(\w+)\//, '$1: '));
+    if (tiles.length < FEWEST_PER_FOLDER) continue;
+    for (const tile of tiles) buffer.add(tile, classes.length, `clipart:${folder}`);
+    classes.push(folder.replace(/^(\w+)\//, '$1: '));
   }
   const description =
     'Clip art and drawing-program stamps, one class per folder; folders of letters, digits, signs, ' +

@@ -22,6 +22,8 @@ const OTHER_BODIES = [
   ...['earthmap', 'mimas', 'umbriel', 'titan', 'vesta', 'deimos', 'eros', 'phobos'],
   ...['jupiter', 'saturn'],
 ];
+/** Bodies without landmarks by longitude: one class each. */
+const ZONAL = new Set(['titan', 'jupiter', 'saturn']);
 const PER_CLASS = { train: 460, test: 68 };
 const TEST_SECTORS = new Set([2, 6]);
 const SECTORS = 8;
@@ -137,15 +139,21 @@ export async function buildTerrain(): Promise<BuiltSplit[]> {
   const classes: string[] = [];
   for (const body of OTHER_BODIES) {
     const map = await loadMap(body);
-    for (let sector = 0; sector < SECTORS; sector += 1) {
-      const made: Uint8Array[] = [];
-      for (let n = 0; n < POOL_PER_SECTOR; n += 1) {
-        const found = surfaceCrop(`terrain/${body}/${sector}/${n}`, map, [sector]);
-        if (found !== undefined) made.push(found.tile);
+    const everywhere = Array.from({ length: SECTORS }, (_, i) => i);
+    const parts = ZONAL.has(body) ? [everywhere] : everywhere.map((sector) => [sector]);
+    for (const part of parts) {
+      const count = part.length === 1 ? POOL_PER_SECTOR : POOL_PER_SCENE;
+      const made: { tile: Uint8Array; sector: number }[] = [];
+      for (let n = 0; n < count; n += 1) {
+        const found = surfaceCrop(`terrain/${body}/${part.join('')}/${n}`, map, part);
+        if (found !== undefined) made.push(found);
       }
-      if (made.length < POOL_PER_SECTOR) continue;
-      for (const tile of made) buffer.add(tile, classes.length, `sector:${body}/${sector}`);
-      classes.push(`${titled(body)}, sector ${sector + 1}`);
+      if (made.length < count) continue;
+      for (const { tile, sector } of made) {
+        buffer.add(tile, classes.length, `sector:${body}/${sector}`);
+      }
+      const where = part.length === 1 ? `, sector ${(part[0] ?? 0) + 1}` : '';
+      classes.push(`${titled(body)}${where}`);
     }
   }
   const photos = (await loadPhotos()).train;

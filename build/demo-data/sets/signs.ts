@@ -53,7 +53,7 @@ function readable(meaning: string): string {
 const source = npmSource.bind(null, PACKAGE, 'Mapillary', 'MIT');
 
 async function render(folder: string, file: string): Promise<Image | undefined> {
-  return loadSprite(readFileSync(join(folder, file)), 32);
+  return loadSprite(readFileSync(join(folder, file)), { viewBox: 32 });
 }
 
 export async function buildSigns(): Promise<BuiltSplit[]> {
@@ -104,7 +104,7 @@ export async function buildSigns(): Promise<BuiltSplit[]> {
 export async function buildOtherSigns(): Promise<BuiltSplit[]> {
   const folder = join(npm(PACKAGE), 'package_signs');
   const photos = (await loadPhotos()).train;
-  const taken = new Set(SIGNS.map((sign) => (meaningOf(sign).split('--')[1] ?? '')));
+  const taken = new Set(SIGNS.map((sign) => meaningOf(sign).split('--')[1] ?? ''));
   const meanings = new Map<string, string[]>();
   for (const file of readdirSync(folder).sort()) {
     if (!/^(regulatory|warning|information)--.*--g\d+\.svg$/.test(file)) continue;
@@ -125,7 +125,12 @@ export async function buildOtherSigns(): Promise<BuiltSplit[]> {
     for (let n = 0; n < count; n += 1) {
       const image = drawn[n % drawn.length] as Image;
       const key = `other-signs/${meaning}/${n}`;
-      const tile = drawVisible(key, image, () => STREET, (rng) => rng.pick(photos));
+      const tile = drawVisible(
+        key,
+        image,
+        () => STREET,
+        (rng) => rng.pick(photos),
+      );
       if (tile === undefined) continue;
       buffer.add(tile, label, `sign:${meaning}`);
       made += 1;
