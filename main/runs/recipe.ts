@@ -12,7 +12,11 @@ import { parseRecipeYaml, type RecipePlace } from './recipe-yaml.ts';
 const id = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'letters, digits, "_", "-" and "." only, 64 at most');
-const path = z.string().min(1, 'a path').max(4096);
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^[^\0]*$/, 'a path without control characters');
 const count = z.int().min(1).max(65_536);
 
 const parameter = z.union([z.number(), z.string(), z.boolean(), z.array(z.number())]);
