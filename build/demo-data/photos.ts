@@ -93,11 +93,11 @@ export function paintPhoto(ctx: SKRSContext2D, rng: Rng, photo: Photo): void {
 }
 
 export function photoSources(): Source[] {
-  const authors = ['OpenCV contributors', 'scikit-image contributors', 'scikit-learn contributors'];
+  const authors = ['OpenCV contributors', 'scikit-image contributors', 'danielbuechele, vultilion'];
   const licences = [
     'Apache-2.0/BSD-3-Clause (sample data)',
-    'public domain, CC0 or BSD-3-Clause (data/README)',
-    'CC BY (china.jpg, flower.jpg: images/README.txt)',
+    'public domain, CC0, or as scikit-image states',
+    'CC BY 2.0 (china.jpg, flower.jpg)',
   ];
   return FOLDERS.map(([name], i) => debianSource(name, authors[i] ?? '', licences[i]));
 }

@@ -133,7 +133,10 @@ function debianAuthors(name: string): string {
     const lines = [...part.matchAll(/^\s*Copyright(?: \([cC]\)| ©)?:?[ \t]*(\S.*)$/gm)];
     return lines.map((match) => tidyHolder(match[1] ?? ''));
   });
-  const named = [...new Set(holders)].filter((holder) => /\p{L}{3}/u.test(holder));
+  // "Copyright Holder(s)" and "copyright notice" are words of the licence texts.
+  const named = [...new Set(holders)].filter(
+    (holder) => /\p{L}{3}/u.test(holder) && !/^(holder|notice|owner|law|and|or)\b/i.test(holder),
+  );
   return named.length === 0 ? fallback : named.slice(0, 2).join('; ');
 }
 
@@ -142,7 +145,10 @@ function tidyHolder(line: string): string {
   return line
     .replace(/\(c\)|©|copyright/gi, '')
     .replace(/<[^>]*>|\([^)]*@[^)]*\)|\S+@\S+|https?:\S+/g, '')
-    .replace(/^[\s\d,.\-–:]+/, '')
+    .replace(/^[\s\d,.\-–:]+(by )?/, '')
+    .replace(/[,.]? *(with Reserved Font Name|All rights reserved).*$/i, '')
+    .replace(/[\s,.(]+$/, '')
+    .replace(/\s+/g, ' ')
     .trim()
     .slice(0, 80);
 }
