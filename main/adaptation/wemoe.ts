@@ -5,7 +5,7 @@
  */
 import type { Builder } from '../graph/builder.ts';
 import type { Value } from '../graph/program.ts';
-import { elementCount, type Tensor } from '../lib/tensor.ts';
+import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
 import {
   constantWeights,
   shapeNamed,
@@ -29,7 +29,13 @@ import {
   tensorNamed,
   type ExpertSet,
 } from './dictionary.ts';
-import { initialRouter, route, routerTensors, type RouterDepth } from './router.ts';
+import {
+  initialRouter,
+  route,
+  routerTensors,
+  type RouterDepth,
+  type RouterShape,
+} from './router.ts';
 
 export interface WemoeOptions {
   readonly depth: RouterDepth;
@@ -53,10 +59,20 @@ export function createWemoe(set: ExpertSet, { depth, lambda, seed }: WemoeOption
       constants.set(name, addTaskVectors(set, name, lambda));
     }
   }
-  const trainables: Trainable[] = layers.flatMap((layer) =>
-    initialRouter(layer, router, { lambda, seed }),
-  );
+  const trainables = layers.flatMap((layer) => initialRouter(layer, router, { lambda, seed }));
+  return assembleWemoe({ config, constants, trainables, router });
+}
 
+export interface WemoeParts {
+  readonly config: VisionConfig;
+  /** Every encoder tensor under its own name, with φ0 as the MLPs, and the dictionaries [K, P]. */
+  readonly constants: TensorMap;
+  readonly trainables: readonly Trainable[];
+  readonly router: RouterShape;
+}
+
+/** A WEMoE from parts that exist already: those of `createWemoe`, or those an export holds. */
+export function assembleWemoe({ config, constants, trainables, router }: WemoeParts): MergedModel {
   return {
     config,
     constants,
