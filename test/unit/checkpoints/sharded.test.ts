@@ -159,7 +159,7 @@ describe('S58 an index of the wrong form is refused', () => {
       return Buffer.from(`{"weight_map":{${names.join(',')}}}`);
     };
     expect(parseShardIndex(map(10_000), 'i').shards).toHaveLength(10_000);
-    expect(() => parseShardIndex(map(10_001), 'i')).toThrowError(
+    expect(() => parseShardIndex(map(10_001), 'i')).toThrow(
       expect.objectContaining({ code: 'checkpoint.index_too_many' }),
     );
   });
