@@ -8,6 +8,8 @@ export interface LabelledSet {
   readonly images: ImageSet;
   /** Class index of each image. */
   readonly labels: Int32Array;
+  /** Source of each image (font, artist, scene, …), where the set records it. */
+  readonly groups: readonly number[] | undefined;
   readonly classNames: readonly string[];
   readonly title: string;
   readonly split: string;

@@ -23,6 +23,7 @@ const sheetSchema = z.object({
   count,
   sheets: z.array(fileName).min(1),
   labels: z.array(count),
+  groups: z.array(count).optional(),
   synthetic: z.boolean(),
 });
 
@@ -41,6 +42,7 @@ export async function readSpriteSheet(
   return {
     images: { task: sheet.task, store, normalisation },
     labels: Int32Array.from(sheet.labels),
+    groups: sheet.groups,
     classNames: sheet.classes,
     title: sheet.title,
     split: sheet.split,

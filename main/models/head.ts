@@ -74,11 +74,13 @@ export function logits({ weight }: Head, features: Tensor): Float32Array {
 export const absentClass = -1e9;
 
 /**
- * Heads of T tasks stacked to [T, C, e], C the largest class count, and the mask [T, 1, C] that gives
+ * Heads of T tasks stacked to [T, C, e] for C `classes`, at least the largest class count, and the mask [T, 1, C] that gives
  * absent classes probability 0 (so they add nothing to an entropy, and get no gradient).
  */
-export function stackHeads(heads: readonly Head[]): { weights: Tensor; mask: Tensor } {
-  const classes = Math.max(...heads.map(({ weight }) => weight.shape[0] ?? 0));
+export function stackHeads(
+  heads: readonly Head[],
+  classes: number,
+): { weights: Tensor; mask: Tensor } {
   const width = heads[0]?.weight.shape[1] ?? 0;
   const weights = new Float32Array(heads.length * classes * width);
   const mask = new Float32Array(heads.length * classes).fill(absentClass);

@@ -1,0 +1,137 @@
+/**
+ * Makes the frozen heads from the base model, and fine-tunes one expert per task.
+ *
+ *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--steps 1200] [--validate] [--threads 2]
+ *
+ * A head holds one row per class: the mean of the base model's normalised features of the class's
+ * training images, minus the task's mean, normalised; it stands in for CLIP's text embeddings. With
+ * --validate the last fifth of the training groups (fonts, artists, scenes, …) is held out and scored;
+ * test images are never read here.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { writeSafetensors } from '../../main/checkpoints/writer.ts';
+import { readSpriteSheet } from '../../main/data/sprite-sheet.ts';
+import type { LabelledSet } from '../../main/data/labelled.ts';
+import type { Tensor } from '../../main/lib/tensor.ts';
+import { demoTasks, normalisation, seed, trainingFolder } from './settings.ts';
+import { accuracyOf, encodeAll } from './features.ts';
+import { loadModel, saveModel } from './store.ts';
+import { train } from './trainer.ts';
+
+const { values } = parseArgs({
+  options: {
+    tasks: { type: 'string', default: demoTasks.join(',') },
+    base: { type: 'string', default: join(trainingFolder, 'models', 'base') },
+    out: { type: 'string', default: join(trainingFolder, 'models') },
+    steps: { type: 'string', default: '1200' },
+    rate: { type: 'string', default: '3e-4' },
+    decay: { type: 'string', default: '0' },
+    threads: { type: 'string', default: '2' },
+    validate: { type: 'boolean', default: false },
+  },
+});
+
+/** Temperature of the cosine logits, CLIP's exp(logit_scale). */
+const logitScale = 20;
+
+/** Indices to train on and to hold out; whole groups go to one side. */
+function splitByGroup(
+  set: LabelledSet,
+  groups: readonly number[] | undefined,
+): [number[], number[]] {
+  const all = Array.from(set.labels, (_, index) => index);
+  if (!values.validate) return [all, []];
+  const held = (index: number) => ((groups?.[index] ?? index) * 7919) % 5 === 4;
+  return [all.filter((index) => !held(index)), all.filter(held)];
+}
+
+/** Class prototypes in the base's feature space, [classes, d]. */
+function prototypes(features: Tensor, labels: ArrayLike<number>, classCount: number): Tensor {
+  const width = features.shape[1] ?? 0;
+  const sums = Array.from({ length: classCount }, () => new Float64Array(width));
+  const counts = new Float64Array(classCount);
+  for (let i = 0; i < labels.length; i++) {
+    const row = features.data.subarray(i * width, (i + 1) * width);
+    const norm = Math.hypot(...row);
+    const sum = sums[labels[i] ?? 0] ?? new Float64Array(width);
+    row.forEach((x, j) => (sum[j] = (sum[j] ?? 0) + x / norm));
+    counts[labels[i] ?? 0] = (counts[labels[i] ?? 0] ?? 0) + 1;
+  }
+  const means = sums.map((sum, c) => sum.map((x) => x / Math.max(1, counts[c] ?? 1)));
+  const centre = new Float64Array(width);
+  for (const mean of means) mean.forEach((x, j) => (centre[j] = (centre[j] ?? 0) + x / classCount));
+  const data = new Float32Array(classCount * width);
+  means.forEach((mean, c) => {
+    const row = mean.map((x, j) => x - (centre[j] ?? 0));
+    const norm = Math.hypot(...row);
+    row.forEach((x, j) => (data[c * width + j] = x / norm));
+  });
+  return { shape: [classCount, width], data };
+}
+
+const base = await loadModel(values.base);
+await mkdir(join(values.out, 'heads'), { recursive: true });
+for (const task of values.tasks.split(',')) {
+  const path = join(trainingFolder, 'tasks', task, 'train.json');
+  const set = await readSpriteSheet(path, normalisation);
+  const [trained, held] = splitByGroup(set, set.groups);
+  const labels = Int32Array.from(trained, (index) => set.labels[index] ?? 0);
+  const head = prototypes(
+    await encodeAll(base, set.images, trained, Number(values.threads)),
+    labels,
+    set.classNames.length,
+  );
+  const score = async (weights: ReadonlyMap<string, Tensor>, indices: readonly number[]) =>
+    accuracyOf(
+      await encodeAll({ ...base, weights }, set.images, indices, Number(values.threads)),
+      head,
+      Int32Array.from(indices, (index) => set.labels[index] ?? 0),
+    );
+  const before = held.length === 0 ? Number.NaN : await score(base.weights, held);
+  const started = performance.now();
+  const { weights } = await train(
+    base.config,
+    base.weights,
+    {
+      stores: [set.images.store],
+      examples: Uint32Array.from(trained.flatMap((index) => [0, index, set.labels[index] ?? 0])),
+      classCount: set.classNames.length,
+    },
+    {
+      key: `fine-tune ${task} ${String(seed)}`,
+      steps: Number(values.steps),
+      batch: 64,
+      learningRate: Number(values.rate),
+      weightDecay: Number(values.decay),
+      labelSmoothing: 0.05,
+      augmentation: { shift: 2, contrast: 0.15, invert: 0, permuteChannels: 0, erase: 0 },
+      normalisation,
+      head: { shape: head.shape, data: head.data.map((x) => x) },
+      trainHead: false,
+      logitScale,
+      threads: Number(values.threads),
+      onStep: (step, loss) => {
+        if (step % 300 === 0) console.log(`  ${task} step ${String(step)} loss ${loss.toFixed(3)}`);
+      },
+    },
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const line =
+    held.length === 0
+      ? ''
+      : `, held-out groups: base ${before.toFixed(3)}, expert ${(await score(weights, held)).toFixed(3)}`;
+  console.log(
+    `${task}: ${seconds.toFixed(0)} s, training sample ${(await score(weights, trained.slice(0, 1000))).toFixed(3)}${line}`,
+  );
+  await saveModel(join(values.out, 'experts', task), base.config, weights);
+  await writeSafetensors(
+    join(values.out, 'heads', `${task}.safetensors`),
+    [
+      { name: 'weight', dtype: 'F32', shape: head.shape, data: head.data },
+      { name: 'logit_scale', dtype: 'F32', shape: [], data: Float32Array.of(Math.log(logitScale)) },
+    ],
+    new Map([['task', task]]),
+  );
+}

@@ -1,0 +1,188 @@
+/** Test-time adaptation: minimises the entropy of predictions over unlabelled images. */
+import type { Engine } from '../engine/engine.ts';
+import type { ImageSet } from '../data/images.ts';
+import { shuffledBatch, writeImages } from '../data/images.ts';
+import { gradientName } from '../graph/gradient.ts';
+import { throwIfCancelled } from '../lib/errors.ts';
+import { elementCount, type Tensor } from '../lib/tensor.ts';
+import { stackHeads, type Head } from '../models/head.ts';
+import {
+  initialValues,
+  routingName,
+  type MergedModel,
+  type Reduction,
+} from '../models/merged-model.ts';
+import { imageShape } from '../models/vit.ts';
+import { adamUpdate, createAdam, type AdamState } from './adam.ts';
+import { adaptationStep } from './objective.ts';
+
+/** One task as adaptation sees it: images and a frozen head. */
+export interface AdaptationTask {
+  readonly images: ImageSet;
+  readonly head: Head;
+}
+
+export interface AdaptationOptions {
+  readonly steps: number;
+  readonly learningRate: number;
+  /** `cosine` decays the rate to 0 over the steps, as the authors' code does. */
+  readonly schedule: 'constant' | 'cosine';
+  /** Images per task and step. */
+  readonly batch: number;
+  readonly reduction: Reduction;
+  readonly seed: number;
+  /** Tasks that share one call of the engine; fewer need less memory, the result is the same sum. */
+  readonly tasksPerCall: number;
+}
+
+/** Everything that the next step depends on. */
+export interface AdaptationState {
+  /** Steps done. */
+  step: number;
+  readonly values: Map<string, Tensor>;
+  readonly adam: AdamState;
+}
+
+export interface StepReport {
+  readonly step: number;
+  readonly loss: number;
+  /** Mean entropy by task, nats. */
+  readonly entropy: readonly number[];
+  readonly learningRate: number;
+  /** Mean λ by layer, task and expert, before this step's update; empty without routers. */
+  readonly routing: readonly (readonly (readonly number[])[])[];
+}
+
+export function initialState(model: MergedModel): AdaptationState {
+  const values = initialValues(model);
+  const sizes = new Map([...values].map(([name, { data }]) => [name, data.length]));
+  return { step: 0, values, adam: createAdam(sizes) };
+}
+
+/**
+ * Continues from `state` (changed in place) until `options.steps`, reporting after every step. The
+ * state is whole whenever a report is handed out, so it may be saved there and continued later with
+ * the same result. Throws CancelledError between steps.
+ */
+export async function* adapt(
+  engine: Engine,
+  model: MergedModel,
+  tasks: readonly AdaptationTask[],
+  state: AdaptationState,
+  options: AdaptationOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<StepReport> {
+  const parts = partition(tasks, options.tasksPerCall);
+  const classes = Math.max(...tasks.map(({ head }) => head.weight.shape[0] ?? 0));
+  const executables = new Map<number, Awaited<ReturnType<Engine['compile']>>>();
+  try {
+    for (const { length } of parts) {
+      if (executables.has(length)) continue;
+      const program = adaptationStep(model, { ...options, tasks: length, classes });
+      executables.set(length, await engine.compile(program, model.constants));
+    }
+    while (state.step < options.steps) {
+      throwIfCancelled(signal);
+      const step = state.step + 1;
+      const total = new StepTotal(state.values);
+      for (const part of parts) {
+        const images = batchImages(model, part, options, step);
+        const { weights: heads, mask } = stackHeads(
+          part.map(({ head }) => head),
+          classes,
+        );
+        const results = await executables
+          .get(part.length)
+          ?.run({ images, heads, mask, ...Object.fromEntries(state.values) });
+        if (results !== undefined) total.add(results, model.config.layerCount, part.length);
+      }
+      const learningRate = options.learningRate * rate(options, step);
+      for (const [name, { data }] of state.values) {
+        adamUpdate(state.adam, name, data, total.gradient(name), { step, learningRate });
+      }
+      state.step = step;
+      yield {
+        step,
+        loss: total.entropy.reduce((sum, entropy) => sum + entropy, 0),
+        entropy: total.entropy,
+        learningRate,
+        routing: total.routing,
+      };
+    }
+  } finally {
+    for (const executable of executables.values()) await executable.dispose();
+  }
+}
+
+function rate({ schedule, steps }: AdaptationOptions, step: number): number {
+  return schedule === 'constant' ? 1 : 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
+}
+
+function partition<Item>(items: readonly Item[], size: number): Item[][] {
+  const parts: Item[][] = [];
+  for (let start = 0; start < items.length; start += size)
+    parts.push(items.slice(start, start + size));
+  return parts;
+}
+
+/** The images of step `step` of every task of one call, one task after another. */
+function batchImages(
+  model: MergedModel,
+  part: readonly AdaptationTask[],
+  { batch, seed }: AdaptationOptions,
+  step: number,
+): Tensor {
+  const shape = imageShape(model.config, part.length * batch);
+  const data = new Float32Array(elementCount(shape));
+  const perTask = data.length / part.length;
+  part.forEach(({ images }, i) => {
+    const key = [seed, 'adaptation', images.task];
+    const indices = shuffledBatch(key, images.store.count, batch, step - 1);
+    writeImages(images, indices, data.subarray(i * perTask, (i + 1) * perTask));
+  });
+  return { shape, data };
+}
+
+/** Sums the results of the calls of one step. */
+class StepTotal {
+  readonly entropy: number[] = [];
+  readonly routing: number[][][] = [];
+  private readonly gradients: ReadonlyMap<string, Float32Array>;
+
+  constructor(values: ReadonlyMap<string, Tensor>) {
+    this.gradients = new Map(
+      [...values].map(([name, { data }]) => [name, new Float32Array(data.length)]),
+    );
+  }
+
+  gradient(name: string): Float32Array {
+    const gradient = this.gradients.get(name);
+    if (gradient === undefined) throw new Error(`no gradient for "${name}"`);
+    return gradient;
+  }
+
+  add(results: Readonly<Record<string, Tensor>>, layerCount: number, tasks: number): void {
+    this.entropy.push(...(results['entropy']?.data ?? []));
+    for (const [name, sum] of this.gradients) {
+      results[gradientName(name)]?.data.forEach((slope, i) => (sum[i] = (sum[i] ?? 0) + slope));
+    }
+    for (let layer = 0; layer < layerCount; layer++) {
+      const lambdas = results[routingName(layer)];
+      if (lambdas !== undefined) (this.routing[layer] ??= []).push(...meanByTask(lambdas, tasks));
+    }
+  }
+}
+
+/** Rows [G, K] averaged within each of `tasks` equal, consecutive parts (one shared row serves all). */
+function meanByTask({ shape, data }: Tensor, tasks: number): number[][] {
+  const [rows = 1, experts = 1] = shape;
+  const perTask = Math.max(1, rows / tasks);
+  return Array.from({ length: tasks }, (_, task) => {
+    const first = rows === 1 ? 0 : task * perTask;
+    return Array.from({ length: experts }, (_unused, expert) => {
+      let sum = 0;
+      for (let row = first; row < first + perTask; row++) sum += data[row * experts + expert] ?? 0;
+      return sum / perTask;
+    });
+  });
+}

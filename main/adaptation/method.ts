@@ -1,0 +1,57 @@
+/** What an adaptive merging method is: a record like those of merging/, with a model that learns. */
+import type { ParameterTable, ParameterValues } from '../merging/parameters.ts';
+import type { MergedModel, Reduction } from '../models/merged-model.ts';
+import type { ExpertSet } from './dictionary.ts';
+
+/** How a method's parameters set the adaptation loop and the evaluation. */
+export interface AdaptationSettings {
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly schedule: 'constant' | 'cosine';
+  /** How routing weights are shared within a batch; undefined for methods without routers. */
+  readonly reduction:
+    { readonly adaptation: Reduction; readonly evaluation: Reduction } | undefined;
+}
+
+export interface AdaptiveMethod<Table extends ParameterTable = ParameterTable> {
+  readonly id: string;
+  readonly title: string;
+  readonly paper: { readonly title: string; readonly url: string };
+  /** Two plain sentences. */
+  readonly summary: string;
+  readonly formula: string;
+  readonly parameters: Table;
+  settings(parameters: ParameterValues<Table>): AdaptationSettings;
+  create(set: ExpertSet, parameters: ParameterValues<Table>, seed: number): MergedModel;
+}
+
+export function defineAdaptiveMethod<const Table extends ParameterTable>(
+  method: AdaptiveMethod<Table>,
+): AdaptiveMethod<Table> {
+  return method;
+}
+
+/** Parameters that every adaptive method has. */
+export const loopParameters = {
+  steps: {
+    kind: 'integer',
+    title: 'Adaptation steps',
+    default: 1000,
+    range: { min: 0, max: 1_000_000 },
+    help: 'Each step takes one batch of every task; most of the gain comes in the first 300.',
+  },
+  learning_rate: {
+    kind: 'number',
+    title: 'Learning rate',
+    default: 1e-3,
+    range: { min: 0, max: 10 },
+    help: 'Step size of Adam; 1e-4 is customary for the routers of CLIP ViT-B/32, 1e-3 for coefficients.',
+  },
+  schedule: {
+    kind: 'choice',
+    title: 'Learning-rate schedule',
+    default: 'constant',
+    range: ['constant', 'cosine'],
+    help: 'Cosine lets the rate fall to 0 over the steps, which settles the end of a short run.',
+  },
+} as const satisfies ParameterTable;
