@@ -6,7 +6,7 @@ import { AppError, throwIfCancelled } from './errors.ts';
 import { temporaryName } from './temporaries.ts';
 
 /** Lists what was written, so that a folder with a person's own files in it is never removed. */
-export const FOLDER_MARKER = '.mergewright.json';
+const FOLDER_MARKER = '.mergewright.json';
 const FOLDER_FORMAT = 1;
 
 export interface ReplaceFolderOptions {

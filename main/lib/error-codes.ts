@@ -70,6 +70,11 @@ export const errorCodes = {
   'run.not_found': 'No run is at the path given.',
   'run.invalid': 'The files of a run contradict each other or are damaged.',
   'run.in_use': 'Another process is working on this run.',
+  'export.routing_missing':
+    'A static weight set was asked of routers without routing weights for it.',
+  'export.verify_failed': 'A finished export, opened again, is not the model that was exported.',
+  'export.unreadable': 'A folder does not hold a model that the safetensors export wrote.',
+  'adaptation.diverged': 'An adaptation produced values that are no numbers.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -19,7 +19,7 @@ const taskDetails = z.strictObject({
   synthetic: z.boolean(),
 });
 
-const methodReport = z.strictObject({
+export const methodReportSchema = z.strictObject({
   id: z.string(),
   title: z.string(),
   average: share,
@@ -58,7 +58,7 @@ export const reportSchema = z.strictObject({
   /** Task ids in recipe order. */
   tasks: z.array(z.string()),
   taskDetails: z.array(taskDetails),
-  methods: z.array(methodReport),
+  methods: z.array(methodReportSchema),
   /** The run folder; "." in the file itself. */
   run: z.string(),
   /** The exported model, relative to the run folder in the file itself; null when none was exported. */
@@ -66,7 +66,7 @@ export const reportSchema = z.strictObject({
 });
 
 export type Report = z.output<typeof reportSchema>;
-export type MethodReport = z.output<typeof methodReport>;
+export type MethodReport = z.output<typeof methodReportSchema>;
 export type TaskDetails = z.output<typeof taskDetails>;
 
 /** The mean accuracy over `tasks`. */

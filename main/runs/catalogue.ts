@@ -1,0 +1,54 @@
+/** Every method a recipe can name: the references, the static merges and the adaptive ones. */
+import type { AdaptiveMethod } from '../adaptation/method.ts';
+import { adaptiveMethods } from '../adaptation/methods.ts';
+import { methods as staticMethods } from '../merging/index.ts';
+import type { Method } from '../merging/method.ts';
+import { resolveParameters, type Parameterized } from '../merging/parameters.ts';
+import type { MethodCatalogue } from './recipe.ts';
+
+/** What merges are compared with; neither merges anything. */
+export interface ReferenceMethod extends Parameterized {
+  readonly id: 'pretrained' | 'individual';
+  readonly title: string;
+  readonly summary: string;
+}
+
+const references: readonly ReferenceMethod[] = [
+  {
+    id: 'pretrained',
+    title: 'Pre-trained',
+    summary: 'The base model on every task, before any fine-tuning. What every merge starts from.',
+    parameters: {},
+  },
+  {
+    id: 'individual',
+    title: 'Individual models',
+    summary: 'Every expert on its own task. What a merged model is measured against.',
+    parameters: {},
+  },
+];
+
+export type CatalogueEntry =
+  | { readonly kind: 'reference'; readonly method: ReferenceMethod }
+  | { readonly kind: 'static'; readonly method: Method }
+  | { readonly kind: 'adaptive'; readonly method: AdaptiveMethod };
+
+const entries: ReadonlyMap<string, CatalogueEntry> = new Map<string, CatalogueEntry>([
+  ...references.map((method) => [method.id, { kind: 'reference', method }] as const),
+  ...staticMethods.map((method) => [method.id, { kind: 'static', method }] as const),
+  ...adaptiveMethods.map((method) => [method.id, { kind: 'adaptive', method }] as const),
+]);
+
+export function catalogueEntry(id: string): CatalogueEntry {
+  const entry = entries.get(id);
+  if (entry === undefined) throw new Error(`no method "${id}"; recipes are checked before`);
+  return entry;
+}
+
+/** What recipes are checked against. */
+export const methodCatalogue: MethodCatalogue = {
+  ids: [...entries.keys()],
+  validate: (id, parameters, where) => {
+    resolveParameters(catalogueEntry(id).method, parameters, where);
+  },
+};

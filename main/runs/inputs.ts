@@ -1,0 +1,133 @@
+/** Everything a recipe names, read and checked against each other before anything is computed. */
+import { checkpointFingerprint } from '../checkpoints/fingerprint.ts';
+import { openCheckpoint } from '../checkpoints/open.ts';
+import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
+import type { LabelledSet } from '../data/labelled.ts';
+import type { Normalisation } from '../data/images.ts';
+import { readNormalisation } from '../data/preprocessing.ts';
+import { readSpriteSheet } from '../data/sprite-sheet.ts';
+import { AppError, throwIfCancelled } from '../lib/errors.ts';
+import { checkCompatible } from '../merging/compatibility.ts';
+import { loadHead, type Head } from '../models/head.ts';
+import { featureSize, type VisionConfig } from '../models/vision-config.ts';
+import { loadVisionModel, type VisionModel } from '../models/vision-model.ts';
+import type { Recipe } from './recipe.ts';
+
+export interface TaskInput {
+  readonly id: string;
+  readonly set: LabelledSet;
+  readonly head: Head;
+}
+
+export interface RunInputs {
+  readonly baseCheckpoint: StoredCheckpoint;
+  /** In recipe order. */
+  readonly expertCheckpoints: readonly StoredCheckpoint[];
+  readonly base: VisionModel;
+  readonly experts: readonly VisionModel[];
+  readonly tasks: readonly TaskInput[];
+  readonly normalisation: Normalisation;
+  /** SHA-256 of the tensors of each checkpoint, by what the recipe calls it. */
+  readonly fingerprints: ReadonlyMap<string, string>;
+  close(): Promise<void>;
+}
+
+export interface LoadProgress {
+  readonly what: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Loads the inputs of `recipe`, whose paths are already absolute. */
+export async function loadInputs(
+  recipe: Recipe,
+  onProgress: (progress: LoadProgress) => void,
+  signal?: AbortSignal,
+): Promise<RunInputs> {
+  const total = 1 + 2 * recipe.tasks.length;
+  let done = 0;
+  const advance = (what: string) => {
+    throwIfCancelled(signal);
+    onProgress({ what, done: done++, total });
+  };
+  const opened: StoredCheckpoint[] = [];
+  const open = async (path: string) => {
+    const checkpoint = await openCheckpoint(path);
+    opened.push(checkpoint);
+    return checkpoint;
+  };
+  const close = async () => {
+    for (const checkpoint of opened) await checkpoint.close();
+  };
+
+  try {
+    advance('base model');
+    const baseCheckpoint = await open(recipe.base);
+    const base = await loadVisionModel(baseCheckpoint);
+    const normalisation = await readNormalisation(recipe.base);
+    const expertCheckpoints: StoredCheckpoint[] = [];
+    for (const { expert } of recipe.tasks) expertCheckpoints.push(await open(expert));
+    checkCompatible(baseCheckpoint, expertCheckpoints);
+
+    const fingerprints = new Map([['base', await checkpointFingerprint(baseCheckpoint)]]);
+    const experts: VisionModel[] = [];
+    for (const [index, { id }] of recipe.tasks.entries()) {
+      advance(`expert ${id}`);
+      const checkpoint = expertCheckpoints[index];
+      if (checkpoint === undefined) throw new Error('expert without a checkpoint');
+      experts.push(await loadVisionModel(checkpoint));
+      fingerprints.set(id, await checkpointFingerprint(checkpoint));
+    }
+    const tasks: TaskInput[] = [];
+    for (const task of recipe.tasks) {
+      advance(`images of ${task.id}`);
+      tasks.push(await loadTask(task, base.config, normalisation));
+    }
+    onProgress({ what: 'inputs', done: total, total });
+    return {
+      baseCheckpoint,
+      expertCheckpoints,
+      base,
+      experts,
+      tasks,
+      normalisation,
+      fingerprints,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The labelled images of a task and its head, checked against the encoder and each other. */
+export async function loadTask(
+  { id, data, head: headPath }: { id: string; data: string; head: string },
+  config: VisionConfig,
+  normalisation: Normalisation,
+): Promise<TaskInput> {
+  const set = await readSpriteSheet(data, normalisation);
+  const { size } = set.images.store;
+  if (size !== config.imageSize) {
+    throw new AppError('data.invalid', {
+      what: `the images of task "${id}" are ${String(size)} pixels wide, the encoder takes ${String(config.imageSize)}`,
+      where: data,
+      hint: 'rebuild the image set at the size of the encoder',
+    });
+  }
+  const checkpoint = await openCheckpoint(headPath);
+  try {
+    const head = await loadHead(checkpoint, id, featureSize(config));
+    const classes = head.weight.shape[0] ?? 0;
+    if (classes !== set.classNames.length) {
+      throw new AppError('model.shape_mismatch', {
+        what: `the head of task "${id}" has ${String(classes)} classes, its images have ${String(set.classNames.length)}`,
+        where: headPath,
+        hint: 'use the head that was made for this data set',
+      });
+    }
+    return { id, set: { ...set, images: { ...set.images, task: id } }, head };
+  } finally {
+    await checkpoint.close();
+  }
+}

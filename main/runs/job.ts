@@ -1,0 +1,237 @@
+/** Runs a recipe from beginning to end inside its run folder; may be interrupted and continued. */
+import type { AdaptationState } from '../adaptation/adapt.ts';
+import type { ChosenEngine } from '../engine/registry.ts';
+import { CancelledError } from '../lib/errors.ts';
+import { writeFileDurably } from '../lib/durable.ts';
+import { appendTiming, EventLog, eventsUpTo, readEvents, type RunEvent } from './events.ts';
+import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
+import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
+import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
+import { formatReport, normalizedAverage, type Report } from './report.ts';
+import { lockRun, markRun, readRunRecipe, type RunFolder } from './run-folder.ts';
+import { runMethod, type MethodProgress } from './run-method.ts';
+import { clearState, loadState, saveState, type SavedState } from './state.ts';
+
+export interface JobOptions {
+  readonly engine: ChosenEngine;
+  readonly signal?: AbortSignal | undefined;
+  readonly onLoad?: (progress: LoadProgress) => void;
+  readonly onEvent?: (event: RunEvent) => void;
+  readonly onProgress?: (method: RecipeMethod, progress: MethodProgress) => void;
+  /** Exports the method that the recipe names; returns the folder relative to the run's. */
+  readonly exportModel?: (context: ExportContext) => Promise<string>;
+}
+
+export interface ExportContext {
+  readonly run: RunFolder;
+  readonly recipe: Recipe;
+  readonly inputs: RunInputs;
+  readonly engine: ChosenEngine;
+  readonly results: readonly MethodResult[];
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+  log(event: RunEvent): Promise<void>;
+}
+
+/** State is saved at most this often, and never costs more than a tenth of the time. */
+const saveIntervalMilliseconds = 3000;
+
+/**
+ * Runs what is not done yet of the run in `run` and returns its report. Throws CancelledError when
+ * the signal fires, after saving the state; the run can then be continued, and ends with the same
+ * bytes as if it had never stopped.
+ */
+export async function runJob(run: RunFolder, options: JobOptions): Promise<Report> {
+  const lock = await lockRun(run);
+  try {
+    await markRun(run, 'running');
+    const report = await continueRun(run, options);
+    await markRun(run, 'done');
+    return report;
+  } catch (error) {
+    const cancelled = error instanceof CancelledError;
+    const message = error instanceof Error ? error.message : String(error);
+    await markRun(run, cancelled ? 'cancelled' : 'failed', message).catch(() => undefined);
+    throw error;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function continueRun(run: RunFolder, options: JobOptions): Promise<Report> {
+  const { recipe: written, folder } = await readRunRecipe(run);
+  const recipe = resolveRecipePaths(written, folder);
+  const inputs = await loadInputs(recipe, options.onLoad ?? (() => undefined), options.signal);
+  try {
+    const { results, log } = await runMethods(run, recipe, written, inputs, options);
+    const report = assembleReport(written, inputs, options.engine, results);
+    await saveRunRouting(run, results);
+    const exported = await options.exportModel?.({
+      run,
+      recipe: written,
+      inputs,
+      engine: options.engine,
+      results,
+      report,
+      signal: options.signal,
+      log,
+    });
+    await log({ type: 'run.finished' });
+    const finished = { ...report, exported: exported ?? null };
+    await writeFileDurably(run.reportPath, formatReport(finished));
+    await appendTiming(run.timingsPath, { type: 'run.finished' });
+    return finished;
+  } finally {
+    await inputs.close();
+  }
+}
+
+async function runMethods(
+  run: RunFolder,
+  recipe: Recipe,
+  written: Recipe,
+  inputs: RunInputs,
+  options: JobOptions,
+): Promise<{ results: MethodResult[]; log: (event: RunEvent) => Promise<void> }> {
+  const results: MethodResult[] = [];
+  let saved = await loadState(run.statePath);
+  const events = await EventLog.open(run.eventsPath, await eventsToKeep(run, recipe, saved));
+  const log = async (event: RunEvent) => {
+    await events.append(event);
+    options.onEvent?.(event);
+  };
+  await appendTiming(run.timingsPath, { type: events.count === 0 ? 'run.started' : 'run.resumed' });
+  if (events.count === 0) {
+    await log({
+      type: 'run.started',
+      schema: 1,
+      recipe: recipeHash(written),
+      engine: options.engine.description.title,
+      tasks: recipe.tasks.map(({ id }) => id),
+      methods: recipe.methods.map(({ id }) => id),
+    });
+  }
+  for (const entry of recipe.methods) {
+    const finished = await loadMethodResult(run, entry.id);
+    if (finished !== undefined) {
+      results.push(finished);
+      continue;
+    }
+    const resumed = saved?.method === entry.id ? saved.adaptation : undefined;
+    saved = undefined;
+    const started = performance.now();
+    const keeper = new StateKeeper(run, entry.id, () => events.count);
+    try {
+      const result = await runMethod(
+        entry,
+        {
+          recipe,
+          inputs,
+          engine: options.engine,
+          signal: options.signal,
+          log,
+          onProgress: (progress) => options.onProgress?.(entry, progress),
+          onState: (state) => keeper.offer(state),
+        },
+        resumed,
+      );
+      await log({ type: 'method.finished', method: entry.id });
+      await saveMethodResult(run, result);
+      await clearState(run.statePath);
+      const seconds = (performance.now() - started) / 1000;
+      await appendTiming(run.timingsPath, { type: 'method.finished', method: entry.id, seconds });
+      results.push(result);
+    } catch (error) {
+      if (error instanceof CancelledError) await keeper.saveNow();
+      throw error;
+    }
+  }
+  return { results, log };
+}
+
+/**
+ * How many events of the log still hold: up to the saved state when a method was interrupted while
+ * adapting, else up to the end of the last method whose result was saved.
+ */
+async function eventsToKeep(
+  run: RunFolder,
+  recipe: Recipe,
+  saved: SavedState | undefined,
+): Promise<number> {
+  const events = await readEvents(run.eventsPath);
+  let keep = events[0]?.type === 'run.started' ? 1 : 0;
+  for (const { id } of recipe.methods) {
+    if ((await loadMethodResult(run, id)) === undefined) {
+      return saved?.method === id ? Math.min(saved.events, eventsUpTo(events, id, saved.adaptation.step)) : keep;
+    }
+    const end = events.findIndex((event) => event.type === 'method.finished' && event.method === id);
+    keep = Math.max(keep, end + 1);
+  }
+  return keep;
+}
+
+/** Saves the adaptation state now and then, and when a run is cancelled. */
+class StateKeeper {
+  private readonly run: RunFolder;
+  private readonly method: string;
+  private readonly eventCount: () => number;
+  private latest: AdaptationState | undefined;
+  private savedStep = 0;
+  private nextSave = performance.now() + saveIntervalMilliseconds;
+
+  constructor(run: RunFolder, method: string, eventCount: () => number) {
+    this.run = run;
+    this.method = method;
+    this.eventCount = eventCount;
+  }
+
+  async offer(state: AdaptationState): Promise<void> {
+    this.latest = state;
+    if (performance.now() >= this.nextSave) await this.saveNow();
+  }
+
+  async saveNow(): Promise<void> {
+    if (this.latest === undefined || this.latest.step === this.savedStep) return;
+    const started = performance.now();
+    await saveState(this.run.statePath, {
+      method: this.method,
+      events: this.eventCount(),
+      adaptation: this.latest,
+    });
+    this.savedStep = this.latest.step;
+    const cost = performance.now() - started;
+    this.nextSave = performance.now() + Math.max(saveIntervalMilliseconds, 9 * cost);
+  }
+}
+
+function assembleReport(
+  recipe: Recipe,
+  inputs: RunInputs,
+  { description }: ChosenEngine,
+  results: readonly MethodResult[],
+): Report {
+  const tasks = inputs.tasks.map(({ id }) => id);
+  const individual = results.find(({ report }) => (report.method ?? report.id) === 'individual');
+  return {
+    schema: 1,
+    recipe: recipeHash(recipe),
+    seed: recipe.seed,
+    engine: { ...description },
+    adaptationData:
+      'the test images of every task without their labels (transductive, as in the papers of AdaMerging and WEMoE)',
+    tasks,
+    taskDetails: inputs.tasks.map(({ id, set }) => ({
+      id,
+      title: set.title,
+      classes: set.classNames.length,
+      images: set.labels.length,
+      synthetic: set.synthetic,
+    })),
+    methods: results.map(({ report }) => ({
+      ...report,
+      normalizedAverage: normalizedAverage(report.accuracy, individual?.report.accuracy, tasks),
+    })),
+    run: '.',
+    exported: null,
+  };
+}
