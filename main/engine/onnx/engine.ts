@@ -4,13 +4,11 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
+import { writing } from '../../lib/durable-file.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import { tensorsFor } from '../check-inputs.ts';
 import type { Engine, Executable } from '../engine.ts';
 import { encodeProgram, layOutExternally, type ExternalRange } from './model.ts';
-
-/** Constants above this many bytes go through a mapped file instead of a protobuf message. */
-const inlineLimit = 256 * 2 ** 20;
 
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
   version: string;
@@ -19,10 +17,23 @@ const { version } = createRequire(import.meta.url)('onnxruntime-node/package.jso
 export interface OnnxOptions {
   /** Threads within one operation; the same number gives the same bytes on every run. */
   readonly threads?: number;
+  /** Constants above this many bytes in all go through a mapped file instead of a protobuf message. */
+  readonly inlineLimit?: number;
 }
 
 /** ONNX Runtime on the CPU: the default engine where there is no GPU. */
-export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptions = {}): Engine {
+export function createOnnxEngine({
+  threads = availableParallelism(),
+  inlineLimit = 256 * 2 ** 20,
+}: OnnxOptions = {}): Engine {
+  const options: ort.InferenceSession.SessionOptions = {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+  };
   return {
     description: {
       id: 'onnx',
@@ -31,50 +42,46 @@ export function createOnnxEngine({ threads = availableParallelism() }: OnnxOptio
       precision: 'fp32',
       threads,
     },
-    compile: (program, constants) =>
-      compile(program, tensorsFor(program, 'constant', constants), {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 3,
-      }),
+    compile: async (program, constants) => {
+      const tensors = tensorsFor(program, 'constant', constants);
+      let bytes = 0;
+      for (const { data } of tensors.values()) bytes += data.byteLength;
+      if (bytes > inlineLimit) return compileFromFile(program, tensors, options);
+      const session = await ort.InferenceSession.create(encodeProgram(program, tensors), options);
+      return {
+        run: (inputs) => runSession(program, session, inputs),
+        dispose: () => session.release(),
+      } satisfies Executable;
+    },
   };
 }
 
-async function compile(
+/** The runtime maps the weight file, so it can mostly be removed as soon as the session exists. */
+async function compileFromFile(
   program: Program,
   constants: ReadonlyMap<string, Tensor>,
   options: ort.InferenceSession.SessionOptions,
 ): Promise<Executable> {
-  let bytes = 0;
-  for (const { data } of constants.values()) bytes += data.byteLength;
-  const session =
-    bytes <= inlineLimit
-      ? await ort.InferenceSession.create(encodeProgram(program, constants), options)
-      : await createFromFile(program, constants, options);
-  return {
-    run: (inputs) => runSession(program, session, inputs),
-    dispose: () => session.release(),
-  };
-}
-
-/** The runtime maps the weight file, so it may be removed as soon as the session exists. */
-async function createFromFile(
-  program: Program,
-  constants: ReadonlyMap<string, Tensor>,
-  options: ort.InferenceSession.SessionOptions,
-): Promise<ort.InferenceSession> {
-  const folder = await mkdtemp(join(tmpdir(), 'mergewright-session-'));
+  const prefix = join(tmpdir(), `mergewright-session-${String(process.pid)}-`);
+  const folder = await writing(prefix, mkdtemp(prefix));
+  const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const ranges = layOutExternally('weights.bin', constants);
-    await writeConstants(join(folder, 'weights.bin'), constants, ranges);
+    const weights = join(folder, 'weights.bin');
+    await writing(weights, writeConstants(weights, constants, ranges));
     const path = join(folder, 'model.onnx');
-    await writeFile(path, encodeProgram(program, constants, ranges));
-    return await ort.InferenceSession.create(path, options);
+    await writing(path, writeFile(path, encodeProgram(program, constants, ranges)));
+    const session = await ort.InferenceSession.create(path, options);
+    return {
+      run: (inputs) => runSession(program, session, inputs),
+      dispose: async () => {
+        await session.release();
+        await remove();
+      },
+    };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    // Windows keeps a mapped file; `dispose` then removes it.
+    await remove().catch(() => undefined);
   }
 }
 

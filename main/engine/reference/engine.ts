@@ -15,15 +15,13 @@ export function createReferenceEngine(): Engine {
       precision: 'fp32',
       threads: 1,
     },
-    compile: (program, constants) => {
+    compile: async (program, constants) => {
       const resident = tensorsFor(program, 'constant', constants);
-      return Promise.resolve({
-        run: (inputs) =>
-          Promise.resolve(
-            evaluate(program, new Map([...resident, ...tensorsFor(program, 'input', inputs)])),
-          ),
-        dispose: () => Promise.resolve(),
-      } satisfies Executable);
+      return {
+        run: async (inputs) =>
+          evaluate(program, new Map([...resident, ...tensorsFor(program, 'input', inputs)])),
+        dispose: async () => undefined,
+      } satisfies Executable;
     },
   };
 }

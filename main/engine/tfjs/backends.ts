@@ -1,17 +1,10 @@
 /** Starts TensorFlow.js's backends, and says why one cannot be had. */
 import * as tf from '@tensorflow/tfjs-core';
+import type { Backend } from './backend.ts';
 import { installedPackages, startNativeCpu, startNativeGpu, type PackageLoader } from './native.ts';
 import { startWasm } from './wasm.ts';
 
 export type BackendId = 'tfjs-node-gpu' | 'tfjs-node' | 'tfjs-wasm';
-
-export interface Backend {
-  /** TensorFlow.js's own name of it. */
-  readonly name: string;
-  readonly title: string;
-  readonly device: 'cpu' | 'gpu';
-  readonly threads: number;
-}
 
 export type Attempt =
   ({ readonly available: true } & Backend) | { readonly available: false; readonly reason: string };

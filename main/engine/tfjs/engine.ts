@@ -3,7 +3,7 @@ import type { Equation, Program, Value } from '../../graph/program.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import { tensorsFor } from '../check-inputs.ts';
 import type { Engine, Executable } from '../engine.ts';
-import type { Backend } from './backends.ts';
+import type { Backend } from './backend.ts';
 import { compute } from './kernels.ts';
 
 /** An engine on a started backend of TensorFlow.js. */
@@ -20,10 +20,9 @@ export function createTfjsEngine(backend: Backend): Engine {
           await activate(name);
           return evaluate(program, steps, resident, tensorsFor(program, 'input', inputs));
         },
-        dispose: () => {
+        dispose: async () => {
           tf.dispose([...resident.values()]);
           resident.clear();
-          return Promise.resolve();
         },
       } satisfies Executable;
     },

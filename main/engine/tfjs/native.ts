@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Backend } from './backends.ts';
+import type { Backend } from './backend.ts';
 
 /** How packages are found and loaded; replaced in tests. */
 export interface PackageLoader {

@@ -3,7 +3,7 @@ import { getThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { AppError } from '../../lib/errors.ts';
-import type { Backend } from './backends.ts';
+import type { Backend } from './backend.ts';
 
 /** Starts TensorFlow.js's WASM backend from the files of its package. */
 export async function startWasm(): Promise<Backend> {

@@ -17,7 +17,7 @@ export type Range = 'any' | 'positive';
 export function randomTensor(shape: readonly number[], seed: number, range: Range = 'any'): Tensor {
   const next = sequence(seed);
   const data = Float32Array.from({ length: elementCount(shape) }, () => {
-    const magnitude = 0.25 + 1.75 * next();
+    const magnitude = 0.5 + 1.5 * next();
     return range === 'any' && next() < 0.5 ? -magnitude : magnitude;
   });
   return { shape, data };
