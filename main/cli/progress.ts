@@ -1,0 +1,155 @@
+/** Progress of long work: one live line on a terminal, a plain line now and then in a log. */
+import { paint, shorten, type Terminal } from './terminal.ts';
+
+export interface ProgressOptions {
+  /** Takes text as it is, e.g. standard error's write. */
+  readonly write: (text: string) => void;
+  readonly terminal: Terminal;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now?: () => number;
+}
+
+const redrawMs = 100;
+const logMs = 5_000;
+/** The rate is that of the last seconds, as the first steps are slower than the others. */
+const rateWindowMs = 15_000;
+const eraseLine = '\r\x1b[2K';
+const barWidth = 20;
+
+interface Work {
+  readonly what: string;
+  readonly total: number;
+  readonly unit: string;
+  readonly startedAt: number;
+  readonly samples: { at: number; done: number }[];
+  done: number;
+  note: string;
+  shownAt: number;
+}
+
+/** One piece of work at a time; `start` ends the one before. */
+export class Progress {
+  readonly #write: (text: string) => void;
+  readonly #terminal: Terminal;
+  readonly #now: () => number;
+  #work: Work | undefined;
+  #drawn = false;
+
+  constructor({ write, terminal, now = () => performance.now() }: ProgressOptions) {
+    this.#write = write;
+    this.#terminal = terminal;
+    this.#now = now;
+  }
+
+  /** Begins a piece of work of `total` units, e.g. "steps"; 0 when it cannot be known. */
+  start(what: string, total: number, unit: string): void {
+    this.finish();
+    const now = this.#now();
+    this.#work = {
+      what,
+      total,
+      unit,
+      startedAt: now,
+      samples: [{ at: now, done: 0 }],
+      done: 0,
+      note: '',
+      shownAt: this.#terminal.isTTY ? -Infinity : now,
+    };
+    if (this.#terminal.isTTY) this.#draw(this.#work, now);
+  }
+
+  /** Says how many units are done, and in `note` anything worth seeing on the way. */
+  update(done: number, note = ''): void {
+    const work = this.#work;
+    if (work === undefined) return;
+    const now = this.#now();
+    work.done = done;
+    work.note = note;
+    work.samples.push({ at: now, done });
+    while (work.samples.length > 2 && (work.samples[0]?.at ?? 0) < now - rateWindowMs) {
+      work.samples.shift();
+    }
+    const pause = this.#terminal.isTTY ? redrawMs : logMs;
+    if (now - work.shownAt >= pause) this.#draw(work, now);
+  }
+
+  /** Replaces the live line by one that stays: what was done, how much, how long it took. */
+  finish(note = this.#work?.note ?? ''): void {
+    const work = this.#work;
+    if (work === undefined) return;
+    this.#work = undefined;
+    this.#erase();
+    const took = this.#now() - work.startedAt;
+    const all = took >= 1000 ? `, ${rate(work.done, took, work.unit)}` : '';
+    const parts = `${work.what}: ${work.done} ${work.unit} in ${duration(took)}${all}`;
+    this.#write(`${note === '' ? parts : `${parts}, ${note}`}\n`);
+  }
+
+  /** Takes the live line away without a word, as on an error. */
+  abandon(): void {
+    this.#erase();
+    this.#work = undefined;
+  }
+
+  /** Prints a line that stays, above the live line. */
+  log(line: string): void {
+    this.#erase();
+    this.#write(`${line}\n`);
+    if (this.#work !== undefined && this.#terminal.isTTY) this.#draw(this.#work, this.#now());
+  }
+
+  #draw(work: Work, now: number): void {
+    work.shownAt = now;
+    const { isTTY, width, colour } = this.#terminal;
+    const numbers = this.#numbers(work, now);
+    if (!isTTY) {
+      this.#write(`${work.what}: ${numbers}\n`);
+      return;
+    }
+    const bar = work.total > 0 ? drawBar(work.done / work.total) : '';
+    // The last column stays free: some terminals wrap when it is written.
+    const head = `${work.what} `;
+    const fits = head.length + barWidth + 1 + numbers.length < width;
+    const line = shorten(fits ? `${head}${bar} ${numbers}` : head + numbers, width - 1);
+    const coloured = fits ? line.replace(bar, paint(colour, { colour: 'cyan' }, bar)) : line;
+    this.#write(eraseLine + coloured);
+    this.#drawn = true;
+  }
+
+  #numbers({ done, total, unit, samples, note }: Work, now: number): string {
+    const first = samples[0];
+    const [ms, count] = first === undefined ? [0, 0] : [now - first.at, done - first.done];
+    const parts = [total > 0 ? `${done}/${total} ${unit}` : `${done} ${unit}`];
+    if (ms > 0 && count > 0) {
+      parts.push(rate(count, ms, unit));
+      if (total > done) parts.push(`${duration(((total - done) * ms) / count)} left`);
+    }
+    if (note !== '') parts.push(note);
+    return parts.join(', ');
+  }
+
+  #erase(): void {
+    if (this.#drawn) this.#write(eraseLine);
+    this.#drawn = false;
+  }
+}
+
+function drawBar(share: number): string {
+  const filled = Math.max(0, Math.min(barWidth, Math.round(share * barWidth)));
+  return '━'.repeat(filled) + '─'.repeat(barWidth - filled);
+}
+
+function rate(count: number, ms: number, unit: string): string {
+  const perSecond = (1000 * count) / ms;
+  return `${perSecond >= 100 ? perSecond.toFixed(0) : perSecond.toPrecision(2)} ${unit}/s`;
+}
+
+/** `7 s`, `2:05`, `1:02:05`. */
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return ms < 9_950 ? `${(ms / 1000).toFixed(1)} s` : `${seconds} s`;
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  const tail = two(seconds % 60);
+  return hours > 0 ? `${hours}:${two(minutes)}:${tail}` : `${minutes}:${tail}`;
+}
