@@ -1,0 +1,103 @@
+/** Names and descriptions shared by the writer and the reader of the safetensors folder. */
+import { z } from 'zod';
+import type { RouterDepth } from '../adaptation/router.ts';
+import type { Normalisation } from '../data/images.ts';
+import { formatVisionConfig, type VisionConfig } from '../models/vision-config.ts';
+import type { Prepared } from './prepare.ts';
+
+export const weightsFile = 'model.safetensors';
+export const configFile = 'config.json';
+export const preprocessorFile = 'preprocessor_config.json';
+export const dynamicModelType = 'mergewright_wemoe';
+
+/** The dictionary [K, …shape] of an MLP tensor stands beside the tensor it is added to. */
+export function storedDictionaryName(tensor: string): string {
+  return `${tensor}.task_vectors`;
+}
+
+export function headFile(task: string): string {
+  return `heads/${task}.safetensors`;
+}
+
+const exportDetails = z.object({
+  format_version: z.literal(1),
+  method: z.object({ id: z.string(), title: z.string() }),
+  experts: z.array(z.string()),
+  tasks: z.array(z.object({ id: z.string(), title: z.string(), classes: z.array(z.string()) })),
+  recipe_sha256: z.string(),
+});
+
+/** The part of config.json that is ours; transformers carries unknown keys along. */
+export const exportConfigSchema = z.object({
+  model_type: z.string(),
+  mergewright: exportDetails,
+});
+
+export const dynamicConfigSchema = z.object({
+  vision_config: z.unknown(),
+  router_depth: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  expert_count: z.int().positive(),
+});
+
+export const preprocessorSchema = z.object({
+  image_mean: z.tuple([z.number(), z.number(), z.number()]),
+  image_std: z.tuple([z.number(), z.number(), z.number()]),
+});
+
+function details({ source }: Prepared): z.input<typeof exportDetails> {
+  return {
+    format_version: 1,
+    method: { id: source.method.id, title: source.method.title },
+    experts: source.experts.map(({ name }) => name),
+    tasks: source.tasks.map(({ head, title, classNames }) => ({
+      id: head.task,
+      title,
+      classes: [...classNames],
+    })),
+    recipe_sha256: source.recipe.sha256,
+  };
+}
+
+/** config.json of an ordinary encoder, as transformers reads it. */
+export function staticConfig(prepared: Prepared): Record<string, unknown> {
+  const config = formatVisionConfig(prepared.source.model.config);
+  return { ...config, dtype: 'float32', mergewright: details(prepared) };
+}
+
+/** config.json of a model with routers. */
+export function dynamicConfig(prepared: Prepared, depth: RouterDepth): Record<string, unknown> {
+  return {
+    model_type: dynamicModelType,
+    statement:
+      'A CLIP vision encoder whose MLP weights are chosen for every image by routers (WEMoE, arXiv 2402.00433). ' +
+      'In block N, with u the output of layer_norm2: λ = mean over tokens of router N applied to u, and ' +
+      'W(λ) = W + Σk λk · W.task_vectors[k] for fc1 and fc2, weights and biases. transformers has no such model; ' +
+      'read it with Mergewright, or use its ONNX export.',
+    router_depth: depth,
+    expert_count: prepared.experts,
+    reduction: 'per-sample',
+    vision_config: formatVisionConfig(prepared.source.model.config),
+    mergewright: details(prepared),
+  };
+}
+
+/** preprocessor_config.json of a CLIPImageProcessor. */
+export function preprocessorConfig(
+  { imageSize }: VisionConfig,
+  { mean, deviation }: Normalisation,
+): Record<string, unknown> {
+  return {
+    image_processor_type: 'CLIPImageProcessor',
+    do_convert_rgb: true,
+    do_resize: true,
+    size: { shortest_edge: imageSize },
+    resample: 3,
+    do_center_crop: true,
+    crop_size: { height: imageSize, width: imageSize },
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: mean,
+    image_std: deviation,
+  };
+}

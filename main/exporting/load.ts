@@ -1,0 +1,165 @@
+/** Reads back what the safetensors export wrote. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { dictionaryName } from '../adaptation/dictionary.ts';
+import { routerTensors } from '../adaptation/router.ts';
+import { assembleWemoe } from '../adaptation/wemoe.ts';
+import type { Checkpoint } from '../checkpoints/checkpoint.ts';
+import { openCheckpoint } from '../checkpoints/open.ts';
+import type { Normalisation } from '../data/images.ts';
+import { AppError } from '../lib/errors.ts';
+import { elementCount, type Tensor } from '../lib/tensor.ts';
+import { loadHead, type Head } from '../models/head.ts';
+import { shapeNamed, staticModel, type MergedModel } from '../models/merged-model.ts';
+import { featureSize } from '../models/vision-config.ts';
+import { loadVisionModel } from '../models/vision-model.ts';
+import { mlpTensors, visionTensors } from '../models/vit.ts';
+import {
+  dynamicConfigSchema,
+  dynamicModelType,
+  exportConfigSchema,
+  headFile,
+  preprocessorFile,
+  preprocessorSchema,
+  storedDictionaryName,
+} from './layout.ts';
+
+export interface LoadedExport {
+  readonly kind: 'static' | 'dynamic';
+  readonly title: string;
+  readonly model: MergedModel;
+  readonly values: ReadonlyMap<string, Tensor>;
+  /** Names in the order of the dictionary. */
+  readonly experts: readonly string[];
+  readonly tasks: readonly {
+    readonly head: Head;
+    readonly title: string;
+    readonly classNames: readonly string[];
+  }[];
+  readonly normalisation: Normalisation;
+}
+
+/**
+ * The model in `folder`, which a safetensors export wrote: static or dynamic, with its heads. Throws
+ * `export.unreadable`, and what opening checkpoints throws (`checkpoint.*`, `model.*`).
+ */
+export async function loadExported(folder: string): Promise<LoadedExport> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    const config = parse(exportConfigSchema, checkpoint.config, checkpoint.path);
+    const dynamic = config.model_type === dynamicModelType;
+    const { model, values } = dynamic
+      ? await loadDynamic(checkpoint)
+      : {
+          model: staticModel(await loadVisionModel(checkpoint)),
+          values: new Map<string, Tensor>(),
+        };
+    const tasks: LoadedExport['tasks'][number][] = [];
+    for (const { id, title, classes } of config.mergewright.tasks) {
+      const head = await readHead(join(folder, headFile(id)), id, featureSize(model.config));
+      if (head.weight.shape[0] !== classes.length) {
+        throw unreadable(folder, `the head of "${id}" does not fit its ${classes.length} classes`);
+      }
+      tasks.push({ head, title, classNames: classes });
+    }
+    return {
+      kind: dynamic ? 'dynamic' : 'static',
+      title: config.mergewright.method.title,
+      model,
+      values,
+      experts: config.mergewright.experts,
+      tasks,
+      normalisation: await readNormalisation(join(folder, preprocessorFile)),
+    };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function readHead(path: string, task: string, features: number): Promise<Head> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    return await loadHead(checkpoint, task, features);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function readNormalisation(path: string): Promise<Normalisation> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw unreadable(path, 'it is missing or is not JSON', cause);
+  }
+  const { image_mean: mean, image_std: deviation } = parse(preprocessorSchema, json, path);
+  return { mean, deviation };
+}
+
+async function loadDynamic(
+  checkpoint: Checkpoint,
+): Promise<{ model: MergedModel; values: ReadonlyMap<string, Tensor> }> {
+  const stored = parse(dynamicConfigSchema, checkpoint.config, checkpoint.path);
+  const encoder: Checkpoint = {
+    path: checkpoint.path,
+    config: stored.vision_config,
+    metadata: checkpoint.metadata,
+    tensors: checkpoint.tensors,
+    read: (name) => checkpoint.read(name),
+    close: () => checkpoint.close(),
+  };
+  const { config, weights } = await loadVisionModel(encoder);
+  const { expert_count: expertCount, router_depth: depth } = stored;
+  const router = { depth, hiddenSize: config.hiddenSize, expertCount };
+  const shapes = visionTensors(config);
+  const constants = new Map(weights);
+  const values = new Map<string, Tensor>();
+  for (let layer = 0; layer < config.layerCount; layer++) {
+    for (const name of mlpTensors(layer)) {
+      const shape = shapeNamed(shapes, name);
+      const stack = [expertCount, ...shape];
+      const { data } = await readShaped(checkpoint, storedDictionaryName(name), stack);
+      constants.set(dictionaryName(name), { shape: [expertCount, elementCount(shape)], data });
+    }
+    for (const [name, shape] of routerTensors(layer, router)) {
+      values.set(name, await readShaped(checkpoint, name, shape));
+    }
+  }
+  const trainables = [...values].map(([name, { shape, data }]) => ({ name, shape, initial: data }));
+  return { model: assembleWemoe({ config, constants, trainables, router }), values };
+}
+
+async function readShaped(
+  checkpoint: Checkpoint,
+  name: string,
+  shape: readonly number[],
+): Promise<Tensor> {
+  const info = checkpoint.tensors.get(name);
+  const found = info === undefined ? 'is missing' : `has shape [${info.shape.join(', ')}]`;
+  if (info?.shape.join() !== shape.join()) {
+    const what = `the tensor "${name}" [${shape.join(', ')}] ${found}`;
+    throw unreadable(checkpoint.path, what);
+  }
+  return checkpoint.read(name);
+}
+
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  json: unknown,
+  where: string,
+): z.infer<Schema> {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw unreadable(where, `"${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'invalid'}`);
+}
+
+function unreadable(where: string, what: string, cause?: unknown): AppError {
+  return new AppError('export.unreadable', {
+    what,
+    where,
+    hint: 'open a folder that the safetensors export wrote, with all its files',
+    cause,
+  });
+}

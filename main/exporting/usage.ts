@@ -1,0 +1,101 @@
+/** Code that runs an export without Mergewright, for its model card. */
+import { featureSize } from '../models/vision-config.ts';
+import { headFile } from './layout.ts';
+import { logitsName } from './onnx.ts';
+import { opset } from '../engine/onnx/proto.ts';
+import type { Prepared } from './prepare.ts';
+
+/** The section "how to run it" of one format, as Markdown. */
+export function usage(prepared: Prepared, format: 'safetensors' | 'onnx'): string {
+  if (format === 'onnx') return onnxUsage(prepared);
+  return prepared.kind === 'static' ? transformersUsage(prepared) : dynamicUsage(prepared);
+}
+
+function fenced(language: string, text: string): string {
+  return `\`\`\`${language}\n${text.trim()}\n\`\`\``;
+}
+
+function onnxUsage({ source, kind, layers, experts }: Prepared): string {
+  const { config } = source.model;
+  const task = source.tasks[0]?.head.task;
+  const wanted = task === undefined ? 'features' : logitsName(task);
+  const classes = task === undefined ? 'meta' : `json.loads(meta["classes"])["${task}"]`;
+  const show =
+    task === undefined ? 'print(result.shape)' : `print(${classes}[int(result[0].argmax())])`;
+  const outputs = [
+    `- \`images\` [batch, ${config.channelCount}, ${config.imageSize}, ${config.imageSize}] is the input; the batch may have any size.`,
+    `- \`features\` [batch, ${featureSize(config)}]: the image features, not normalised.`,
+    ...(kind === 'dynamic'
+      ? [`- \`routing\` [batch, ${layers}, ${experts}]: the routing weights of every image.`]
+      : []),
+    ...source.tasks.map(
+      ({ head }) =>
+        `- \`${logitsName(head.task)}\` [batch, ${head.weight.shape[0] ?? 0}]: logits of this task's classes.`,
+    ),
+  ].join('\n');
+  const python = `
+import json, numpy as np, onnxruntime
+from PIL import Image
+session = onnxruntime.InferenceSession("model.onnx")
+meta = session.get_modelmeta().custom_metadata_map
+p = json.loads(meta["preprocessing"])
+image = Image.open("image.png").convert("RGB").resize((p["size"], p["size"]), Image.BICUBIC)
+x = (np.asarray(image, np.float32) / 255 - p["mean"]) / p["std"]
+x = np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32)
+(result,) = session.run(["${wanted}"], {"images": x})
+${show}`;
+  const node = `
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+const session = await InferenceSession.create('model.onnx');
+const pixels = new Float32Array(${config.channelCount} * ${config.imageSize} * ${config.imageSize}); // preprocessed as above
+const images = new Tensor('float32', pixels, [1, ${config.channelCount}, ${config.imageSize}, ${config.imageSize}]);
+const { '${wanted}': result } = await session.run({ images }, ['${wanted}']);
+console.log(result.data.indexOf(Math.max(...result.data)));`;
+  const memory =
+    kind === 'dynamic'
+      ? 'Every image of a batch gets its own MLP weights, so memory grows with the batch; use small batches for large models.'
+      : '';
+  return [
+    `\`model.onnx\` is an ordinary ONNX model (opset ${opset}, float32). Ask for the outputs you need by name; the head is chosen by asking for its logits.`,
+    outputs,
+    fenced('python', python),
+    fenced('js', node),
+    'Class names, mean and std are in the metadata of the file (keys `classes`, `preprocessing`) and in this page.',
+    memory,
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
+}
+
+function headUsage({ source }: Prepared): string {
+  const task = source.tasks[0]?.head.task;
+  if (task === undefined) return '';
+  return `
+head = load_file("${headFile(task)}")["weight"]
+logits = features / features.norm(dim=-1, keepdim=True) @ head.T
+print(logits.argmax(-1))`;
+}
+
+function transformersUsage(prepared: Prepared): string {
+  const projected = prepared.source.model.config.projectionSize !== undefined;
+  const type = projected ? 'CLIPVisionModelWithProjection' : 'CLIPVisionModel';
+  const output = projected ? 'image_embeds' : 'pooler_output';
+  const python = `
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from transformers import ${type}, CLIPImageProcessor
+model = ${type}.from_pretrained(".", torch_dtype=torch.float32)
+inputs = CLIPImageProcessor.from_pretrained(".")(Image.open("image.png"), return_tensors="pt")
+features = model(**inputs).${output}${headUsage(prepared)}`;
+  return `The folder is an ordinary \`${type}\` of transformers.\n\n${fenced('python', python)}`;
+}
+
+function dynamicUsage({ source }: Prepared): string {
+  return (
+    'transformers has no model with routers: this folder is read by Mergewright, and `config.json` says in words what it computes. ' +
+    'To run the model anywhere else, export it as ONNX. `model.safetensors` holds the encoder under its usual names ' +
+    '(the MLPs are those of the pre-trained model), the task vectors of each MLP tensor as `….task_vectors` [experts, …], ' +
+    `and the routers as \`routers.N.…\`. The heads of the ${source.tasks.length} tasks are in \`heads/\`.`
+  );
+}
