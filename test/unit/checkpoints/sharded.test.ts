@@ -5,7 +5,16 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { checkpointFingerprint } from '../../../main/checkpoints/fingerprint.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
 import { parseShardIndex } from '../../../main/checkpoints/shard-index.ts';
-import { appErrorOf, entry, file, fp32, save, useFolder } from './support.ts';
+import {
+  appErrorOf,
+  entry,
+  file,
+  fp32,
+  save,
+  useFolder,
+  PATIENCE,
+  processorMs,
+} from './support.ts';
 
 const root = useFolder();
 let folder = '';
@@ -164,12 +173,12 @@ describe('S58 an index of the wrong form is refused', () => {
     );
   });
 
-  it('a million entries are read within the bound for time', () => {
+  it('a million entries are read within the bound for time', PATIENCE, () => {
     const names = Array.from({ length: 1_000_000 }, (_, i) => `"layers.${i}.weight":"${ONE}"`);
     const bytes = Buffer.from(`{"metadata":{"total_size":4},"weight_map":{${names.join(',')}}}`);
-    const before = performance.now();
+    const before = processorMs();
     expect(parseShardIndex(bytes, 'i').shardOf.size).toBe(1_000_000);
-    expect(performance.now() - before).toBeLessThan(6000);
+    expect(processorMs() - before).toBeLessThan(8000);
   });
 
   it('nesting of a million levels in the part that is skipped does not overflow', () => {

@@ -62,6 +62,15 @@ export function skipBecause(context: TestContext, reason: string): never {
   return context.skip(reason);
 }
 
+/** Milliseconds of processor time this process has used: unlike the clock, the same on a busy machine. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** For the few tests of large inputs, which a busy machine slows down many times. */
+export const PATIENCE = { timeout: 240_000 };
+
 /** Longer than the clock step of any file system, so that the next write gets another time. */
 export const FILE_CLOCK_MS = 25;
 

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildSync } from 'esbuild';
 import {
@@ -27,7 +28,7 @@ import {
 const scripts = mkdtempSync(join(tmpdir(), 'mergewright-child-'));
 const node = [process.execPath, join(scripts, 'child.mjs')];
 beforeAll(() => {
-  const entryPoints = [join(import.meta.dirname, 'durable-child.ts')];
+  const entryPoints = [fileURLToPath(new URL('./durable-child.ts', import.meta.url))];
   buildSync({ entryPoints, outfile: node[1]!, bundle: true, platform: 'node', format: 'esm' });
 });
 afterAll(() => {
@@ -51,8 +52,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const works = (command: string, ...args: string[]): boolean =>
-  spawnSync(command, args).status === 0;
+const start = (command: string, ...args: string[]) => spawnSync(command, args, { env });
+const works = (command: string, ...args: string[]) => start(command, ...args).status === 0;
 const canMount = works('unshare', '-m', 'mount', '-t', 'tmpfs', '-o', 'size=1m', 'none', tmpdir());
 const canTrace = works('strace', '-f', '-o', '/dev/null', 'true');
 
@@ -222,7 +223,7 @@ describe('a killed process', () => {
   function runAndKill(call: string, when: number, mode: string): void {
     const fault = `inject=${call}:signal=SIGKILL:when=${when}`;
     const traced = ['-f', '-o', '/dev/null', '-e', fault, ...node, mode, folder];
-    expect(spawnSync('strace', traced, { env }).signal).toBe('SIGKILL');
+    expect(start('strace', ...traced).signal).toBe('SIGKILL');
   }
 
   beforeEach((context) => requireTool(context, canTrace, 'strace cannot be used here'));
