@@ -75,6 +75,7 @@ export const errorCodes = {
   'export.verify_failed': 'A finished export, opened again, is not the model that was exported.',
   'export.unreadable': 'A folder does not hold a model that the safetensors export wrote.',
   'adaptation.diverged': 'An adaptation produced values that are no numbers.',
+  'export.unknown_method': 'The run holds no merged model of this name.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,9 +1,12 @@
 /** Runs a recipe from beginning to end inside its run folder; may be interrupted and continued. */
+import { relative } from 'node:path';
 import type { AdaptationState } from '../adaptation/adapt.ts';
 import type { ChosenEngine } from '../engine/registry.ts';
 import { CancelledError } from '../lib/errors.ts';
 import { writeFileDurably } from '../lib/durable.ts';
 import { appendTiming, EventLog, eventsUpTo, readEvents, type RunEvent } from './events.ts';
+import type { ExportFormat, ExportStage } from '../exporting/export.ts';
+import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
 import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
@@ -18,19 +21,7 @@ export interface JobOptions {
   readonly onLoad?: (progress: LoadProgress) => void;
   readonly onEvent?: (event: RunEvent) => void;
   readonly onProgress?: (method: RecipeMethod, progress: MethodProgress) => void;
-  /** Exports the method that the recipe names; returns the folder relative to the run's. */
-  readonly exportModel?: (context: ExportContext) => Promise<string>;
-}
-
-export interface ExportContext {
-  readonly run: RunFolder;
-  readonly recipe: Recipe;
-  readonly inputs: RunInputs;
-  readonly engine: ChosenEngine;
-  readonly results: readonly MethodResult[];
-  readonly report: Report;
-  readonly signal: AbortSignal | undefined;
-  log(event: RunEvent): Promise<void>;
+  readonly onExport?: (format: ExportFormat, stage: ExportStage) => void;
 }
 
 /** State is saved at most this often, and never costs more than a tenth of the time. */
@@ -66,24 +57,38 @@ async function continueRun(run: RunFolder, options: JobOptions): Promise<Report>
     const { results, log } = await runMethods(run, recipe, written, inputs, options);
     const report = assembleReport(written, inputs, options.engine, results);
     await saveRunRouting(run, results);
-    const exported = await options.exportModel?.({
-      run,
-      recipe: written,
-      inputs,
-      engine: options.engine,
-      results,
-      report,
-      signal: options.signal,
-      log,
-    });
+    const finished = { recipe: written, recipeFolder: folder, inputs, ...options, results, report };
+    const exported = await exportAsAsked(run, finished, options, log);
     await log({ type: 'run.finished' });
-    const finished = { ...report, exported: exported ?? null };
-    await writeFileDurably(run.reportPath, formatReport(finished));
+    const complete = { ...report, exported };
+    await writeFileDurably(run.reportPath, formatReport(complete));
     await appendTiming(run.timingsPath, { type: 'run.finished' });
-    return finished;
+    return complete;
   } finally {
     await inputs.close();
   }
+}
+
+/** Exports what the recipe asks for into the run folder; the folder relative to it, or null. */
+async function exportAsAsked(
+  run: RunFolder,
+  finished: FinishedRun,
+  { signal, onExport }: JobOptions,
+  log: (event: RunEvent) => Promise<void>,
+): Promise<string | null> {
+  const wanted = finished.recipe.export;
+  if (wanted === undefined) return null;
+  const { method, mode, results } = await exportRun(finished, {
+    ...wanted,
+    target: run.exportedFolder,
+    overwrite: true,
+    signal,
+    onStage: onExport ?? (() => undefined),
+  });
+  for (const { format, path, bytes } of results) {
+    await log({ type: 'exported', method, format, mode, path: relative(run.folder, path), bytes });
+  }
+  return relative(run.folder, run.exportedFolder);
 }
 
 async function runMethods(

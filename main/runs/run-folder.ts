@@ -187,6 +187,13 @@ export async function markRun(run: RunFolder, status: RunStatus, message?: strin
   } satisfies RunRecord);
 }
 
+/** The record of a run and its true status. */
+export async function runStatus(run: RunFolder): Promise<RunSummary> {
+  const record = await readRunRecord(run);
+  const gone = record.status === 'running' && !(await isLocked(join(run.folder, 'lock.json')));
+  return { run, record, status: gone ? 'interrupted' : record.status };
+}
+
 /** The recipe of a run and the folder its paths are relative to. */
 export async function readRunRecipe(run: RunFolder): Promise<{ recipe: Recipe; folder: string }> {
   return {
@@ -213,9 +220,7 @@ export async function listRuns(projectFolder: string): Promise<readonly RunSumma
   for (const name of (await readdir(runs)).sort()) {
     if (name.startsWith('.') || !existsSync(join(runs, name, 'run.json'))) continue;
     const run = runFolderAt(join(runs, name));
-    const record = await readRunRecord(run);
-    const gone = record.status === 'running' && !(await isLocked(join(run.folder, 'lock.json')));
-    summaries.push({ run, record, status: gone ? 'interrupted' : record.status });
+    summaries.push(await runStatus(run));
   }
   return summaries;
 }

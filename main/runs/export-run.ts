@@ -1,0 +1,190 @@
+/** Exports a method of a finished run. */
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import type { Engine } from '../engine/engine.ts';
+import { compileEncoder, evaluateTask } from '../evaluation/evaluate.ts';
+import {
+  exportModel,
+  type ExportFormat,
+  type ExportResult,
+  type ExportStage,
+} from '../exporting/export.ts';
+import { foldStatic } from '../exporting/fold.ts';
+import type { ExportSource } from '../exporting/source.ts';
+import { imageBatch } from '../data/images.ts';
+import { AppError } from '../lib/errors.ts';
+import type { Tensor } from '../lib/tensor.ts';
+import { staticModel, type MergedModel } from '../models/merged-model.ts';
+import { meanRouting, summariseRouting } from '../routing/summary.ts';
+import type { RunInputs } from './inputs.ts';
+import type { MethodResult } from './method-result.ts';
+import { formatRecipe, resolveRecipePaths, type Recipe } from './recipe.ts';
+import { isMerged, type Report } from './report.ts';
+import { prepareMethod } from './run-method.ts';
+
+export type ExportMode = 'dynamic' | 'static';
+
+export interface ExportRequest {
+  /** Id of a method of the run; the best merge when left out. */
+  readonly method?: string | undefined;
+  readonly formats: readonly ExportFormat[];
+  readonly mode: ExportMode;
+  /** Folder to make; with several formats each gets a folder in it. */
+  readonly target: string;
+  readonly overwrite?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStage?: (format: ExportFormat, stage: ExportStage) => void;
+}
+
+/** What a run knows when something is exported from it. */
+export interface FinishedRun {
+  /** As written, and the folder its paths are relative to. */
+  readonly recipe: Recipe;
+  readonly recipeFolder: string;
+  readonly inputs: RunInputs;
+  readonly engine: Engine;
+  readonly results: readonly MethodResult[];
+  readonly report: Report;
+}
+
+export interface RunExport {
+  readonly method: string;
+  readonly mode: ExportMode;
+  /** Measured accuracy of what was exported, by task id. */
+  readonly accuracy: Readonly<Record<string, number>>;
+  readonly results: readonly ExportResult[];
+}
+
+/** Images of the first task that exported and source model are compared on. */
+const comparedImages = 8;
+
+/** Throws `export.unknown_method` and what `exportModel` throws. */
+export async function exportRun(run: FinishedRun, request: ExportRequest): Promise<RunExport> {
+  const result = chooseResult(run, request.method);
+  const { source, accuracy } = await describeExport(run, result, request);
+  const first = run.inputs.tasks[0];
+  const results: ExportResult[] = [];
+  for (const format of request.formats) {
+    const target = request.formats.length === 1 ? request.target : join(request.target, format);
+    results.push(
+      await exportModel(source, format, target, {
+        engine: run.engine,
+        ...(first === undefined
+          ? {}
+          : { images: imageBatch(first.set.images, firstImages(first.set.labels.length)) }),
+        overwrite: request.overwrite ?? false,
+        signal: request.signal,
+        onStage: (stage) => request.onStage?.(format, stage),
+      }),
+    );
+  }
+  return { method: result.report.id, mode: request.mode, accuracy, results };
+}
+
+function firstImages(count: number): number[] {
+  return Array.from({ length: Math.min(comparedImages, count) }, (_, index) => index);
+}
+
+function chooseResult({ results }: FinishedRun, wanted: string | undefined): MethodResult {
+  const merged = results.filter(({ report }) => isMerged(report));
+  const found =
+    wanted === undefined
+      ? merged.reduce<MethodResult | undefined>(
+          (best, each) =>
+            best === undefined || each.report.average > best.report.average ? each : best,
+          undefined,
+        )
+      : merged.find(({ report }) => report.id === wanted);
+  if (found !== undefined) return found;
+  throw new AppError('export.unknown_method', {
+    what:
+      wanted === undefined ? 'the run holds no merged model' : `the run holds no merge "${wanted}"`,
+    hint: `choose one of: ${merged.map(({ report }) => report.id).join(', ')}`,
+  });
+}
+
+async function describeExport(
+  run: FinishedRun,
+  result: MethodResult,
+  { mode, signal }: ExportRequest,
+): Promise<{ source: ExportSource; accuracy: Readonly<Record<string, number>> }> {
+  const { recipe, inputs, report } = run;
+  const { id } = result.report;
+  const entry = recipe.methods.find((method) => method.id === id);
+  const resolved = resolveRecipePaths(recipe, run.recipeFolder);
+  const prepared = entry && (await prepareMethod(entry, { recipe: resolved, inputs, signal }));
+  if (prepared === undefined) throw new Error(`method ${id} has no model to export`);
+
+  const folding = mode === 'static' && prepared.model.trainables.length > 0;
+  const means = folding && result.routing.size > 0 ? averageRouting(result) : undefined;
+  const model: MergedModel = folding
+    ? staticModel(await foldStatic(prepared.model, result.values, means))
+    : prepared.model;
+  const values: ReadonlyMap<string, Tensor> = folding ? new Map() : result.values;
+  const accuracy = folding ? await measure(run, model, signal) : result.report.accuracy;
+  const individual = report.methods.find((m) => (m.method ?? m.id) === 'individual');
+  const reduction = result.report.reduction?.evaluation;
+  const text = formatRecipe(recipe);
+  return {
+    accuracy,
+    source: {
+      title: `${recipe.name}: ${result.report.title}`,
+      model,
+      values,
+      base: { name: basename(recipe.base), ...sha256(inputs, 'base') },
+      experts: recipe.tasks.map((task) => ({ name: task.id, ...sha256(inputs, task.id) })),
+      tasks: inputs.tasks.map(({ id: task, head, set }) => ({
+        head,
+        title: set.title,
+        classNames: set.classNames,
+        images: set.labels.length,
+        synthetic: set.synthetic,
+        ...(accuracy[task] === undefined ? {} : { accuracy: accuracy[task] }),
+        ...(individual?.accuracy[task] === undefined
+          ? {}
+          : { individualAccuracy: individual.accuracy[task] }),
+      })),
+      method: {
+        id: prepared.entry.method ?? id,
+        title: result.report.title,
+        parameters: prepared.parameters,
+      },
+      normalisation: inputs.normalisation,
+      recipe: { text, sha256: createHash('sha256').update(text).digest('hex') },
+      ...(prepared.settings === undefined ? {} : { adaptationData: report.adaptationData }),
+      ...(reduction === undefined || folding ? {} : { measuredWith: reduction }),
+      ...(means === undefined ? {} : { averagedOver: 'the test images of all tasks, equally' }),
+    },
+  };
+}
+
+function averageRouting({ routing }: MethodResult): number[][] {
+  return meanRouting(summariseRouting(routing));
+}
+
+function sha256({ fingerprints }: RunInputs, name: string): { sha256?: string } {
+  const hash = fingerprints.get(name);
+  return hash === undefined ? {} : { sha256: hash };
+}
+
+/** Accuracy of a folded model, which is another than that of the dynamic one. */
+async function measure(
+  { inputs, engine, recipe }: FinishedRun,
+  model: MergedModel,
+  signal: AbortSignal | undefined,
+): Promise<Record<string, number>> {
+  const { batch } = recipe.evaluation;
+  const encoder = await compileEncoder(engine, model, new Map(), {
+    batch,
+    reduction: 'per-sample',
+  });
+  try {
+    const accuracy: Record<string, number> = {};
+    for (const { id, set, head } of inputs.tasks) {
+      accuracy[id] = (await evaluateTask(encoder, set, head, { batch, signal })).accuracy;
+    }
+    return accuracy;
+  } finally {
+    await encoder.dispose();
+  }
+}
