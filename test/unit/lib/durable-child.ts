@@ -44,6 +44,7 @@ const modes: Readonly<Record<string, () => Promise<unknown>>> = {
     fillExcept(0);
     await appendLine(target, JSON.stringify({ n: 'x'.repeat(50_000) }));
   },
+  append: () => appendLine(join(folder, 'log'), '{"n":1}'),
   folder: () =>
     replaceFolderDurably(join(folder, 'export'), (temporary) => {
       fillExcept(100_000);

@@ -154,29 +154,42 @@ describe('when a system call fails', () => {
 describe('the protocol, as the system sees it', () => {
   beforeEach((context) => requireTool(context, canTrace, 'strace cannot be used here'));
 
-  it('syncs the file before the rename and the folder after it', async () => {
-    const log = join(folder, 'log');
-    await run(
-      'strace',
-      '-f',
-      '-y',
-      '-o',
-      log,
-      '-e',
-      'trace=fsync,rename',
-      ...node,
-      'write',
-      folder,
-    );
-    const calls = (await readFile(log, 'utf8'))
+  /** The calls on files of the child, in order; random names are shown by what they end in. */
+  async function callsOf(mode: string): Promise<readonly string[]> {
+    const log = join(scripts, 'trace');
+    const filter = 'trace=fsync,rename';
+    await run('strace', '-f', '-y', '-o', log, '-e', filter, ...node, mode, folder);
+    return (await readFile(log, 'utf8'))
       .split('\n')
       .map((line) => /(fsync|rename)\(\d*[<"]([^>"]+)/.exec(line))
       .filter((match) => match !== null)
-      .map(
-        ([, call, path]) =>
-          `${call} ${path!.endsWith('.part') ? 'file' : path === folder ? 'folder' : path}`,
-      );
-    expect(calls).toEqual(['fsync file', 'rename file', 'fsync folder']);
+      .map(([, call, path]) => {
+        const shown = path!.replace(folder, '').replaceAll(/\.mergewright-[^/]*\./g, '*.');
+        return `${call!} ${shown === '' ? '/' : shown}`;
+      });
+  }
+
+  it('a file is synced before the rename, the folder after it', async () => {
+    expect(await callsOf('write')).toEqual(['fsync /*.part', 'rename /*.part', 'fsync /']);
+  });
+
+  it('everything in a folder is synced before the old one is moved away', async () => {
+    await replaceFolderDurably(join(folder, 'export'), (temporary) =>
+      writeFile(join(temporary, 'model'), 'old'),
+    );
+    const calls = await callsOf('overwrite');
+    const moved = calls.indexOf('rename /export');
+    const synced = calls.slice(0, moved).slice(-3).toSorted();
+    expect(synced).toEqual([
+      'fsync /*.part',
+      'fsync /*.part/.mergewright.json',
+      'fsync /*.part/model',
+    ]);
+    expect(calls.slice(moved)).toEqual(['rename /export', 'rename /*.part', 'fsync /']);
+  });
+
+  it('a line is synced before its append returns', async () => {
+    expect(await callsOf('append')).toEqual(['fsync /log']);
   });
 });
 
