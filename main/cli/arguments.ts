@@ -47,8 +47,8 @@ function find(name: string, commands: readonly Command[]): Command {
   if (found !== undefined) return found;
   const names = commands.map((command) => command.name);
   const meant = closest(name, names);
-  const question = meant === undefined ? '' : `; did you mean "${meant}"?`;
-  throw new UsageError(`there is no command "${name}"${question} Commands: ${names.join(', ')}`);
+  const question = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
+  throw new UsageError(`there is no command "${name}"${question}, only ${names.join(', ')}`);
 }
 
 interface Given {
@@ -113,7 +113,7 @@ function looksLikeOption(value: string): boolean {
 
 function unknownOption(written: string, known: readonly string[], command: string): UsageError {
   const meant = closest(written.replace(/^-+/, ''), known);
-  const question = meant === undefined ? '' : `; did you mean "--${meant}"?`;
+  const question = meant === undefined ? '' : ` (did you mean "--${meant}"?)`;
   return new UsageError(`${command} has no option "${written}"${question}`, command);
 }
 
@@ -148,7 +148,7 @@ function readValue(
   }
   if (spec.choices !== undefined && !spec.choices.includes(text)) {
     const meant = closest(text, spec.choices);
-    const question = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    const question = meant === undefined ? '' : ` (did you mean "${meant}"?)`;
     throw usage(command, `--${name} must be ${spec.choices.join(' or ')}, is "${text}"${question}`);
   }
   if (text === '') throw usage(command, `--${name} is empty`);

@@ -1,6 +1,19 @@
 /** The commands of the program, in the order of its help. */
 import type { Command } from '../command.ts';
+import { demo } from './demo.ts';
 import { engines } from './engines.ts';
+import { evaluate } from './evaluate.ts';
+import { exportCommand } from './export.ts';
+import { inspect } from './inspect.ts';
+import { merge } from './merge.ts';
+import { run } from './run.ts';
 
-
-export const commands: readonly Command[] = [engines];
+export const commands: readonly Command[] = [
+  demo,
+  run,
+  merge,
+  evaluate,
+  exportCommand,
+  inspect,
+  engines,
+];
