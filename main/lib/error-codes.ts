@@ -76,6 +76,8 @@ export const errorCodes = {
   'export.unreadable': 'A folder does not hold a model that the safetensors export wrote.',
   'adaptation.diverged': 'An adaptation produced values that are no numbers.',
   'export.unknown_method': 'The run holds no merged model of this name.',
+  'run.unfinished': 'A run has not finished yet.',
+  'model.head_missing': 'A task has no classification head.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,8 +1,11 @@
 /** Runs a recipe from beginning to end inside its run folder; may be interrupted and continued. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { AdaptationState } from '../adaptation/adapt.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { ChosenEngine } from '../engine/registry.ts';
-import { CancelledError } from '../lib/errors.ts';
+import { AppError, CancelledError } from '../lib/errors.ts';
 import { writeFileDurably } from '../lib/durable.ts';
 import { appendTiming, EventLog, eventsUpTo, readEvents, type RunEvent } from './events.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
@@ -10,7 +13,7 @@ import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
 import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
-import { formatReport, normalizedAverage, type Report } from './report.ts';
+import { formatReport, normalizedAverage, parseReport, type Report } from './report.ts';
 import { lockRun, markRun, readRunRecipe, type RunFolder } from './run-folder.ts';
 import { runMethod, type MethodProgress } from './run-method.ts';
 import { clearState, loadState, saveState, type SavedState } from './state.ts';
@@ -239,4 +242,28 @@ function assembleReport(
     run: '.',
     exported: null,
   };
+}
+
+/** What a run that is done left behind, for exporting from it. Throws `run.unfinished`. */
+export async function loadFinishedRun(
+  run: RunFolder,
+  engine: Engine,
+  load: (recipe: Recipe) => Promise<RunInputs>,
+): Promise<FinishedRun> {
+  if (!existsSync(run.reportPath)) {
+    throw new AppError('run.unfinished', {
+      what: 'this run has no report yet',
+      where: run.folder,
+      hint: `finish it first: mergewright run ${run.folder}`,
+    });
+  }
+  const report = parseReport(await readFile(run.reportPath, 'utf8'), run.reportPath);
+  const { recipe, folder: recipeFolder } = await readRunRecipe(run);
+  const results: MethodResult[] = [];
+  for (const { id } of recipe.methods) {
+    const result = await loadMethodResult(run, id);
+    if (result !== undefined) results.push(result);
+  }
+  const inputs = await load(resolveRecipePaths(recipe, recipeFolder));
+  return { recipe, recipeFolder, inputs, engine, results, report };
 }
