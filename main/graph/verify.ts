@@ -41,8 +41,18 @@ export function verify(program: Program): void {
       );
     }
   }
-  for (const { name, value } of program.results) use(value, `result "${name}"`);
+  const given = new Set<string>();
+  for (const { name, value } of program.results) {
+    if (given.has(name)) throw new Error(`result "${name}" is given twice`);
+    given.add(name);
+    use(value, `result "${name}"`);
+  }
   for (const name of program.batchInputs) {
-    if (!names.has(name)) throw new Error(`batch input "${name}" is not a parameter`);
+    const parameter = program.parameters.find((candidate) => candidate.name === name);
+    if (parameter === undefined) throw new Error(`batch input "${name}" is not a parameter`);
+    if (parameter.kind === 'constant') throw new Error(`batch input "${name}" is a constant`);
+    if (shapeOf(program, parameter.value).length === 0) {
+      throw new Error(`batch input "${name}" has no leading dimension`);
+    }
   }
 }

@@ -37,15 +37,26 @@ async function withoutProcessHandlers<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The backend does not look at what its allocator returns: when full it would write to address 0. */
+interface WasmModule {
+  _malloc(bytes: number): number;
+  _free(address: number): void;
+  readonly HEAPU8: Uint8Array;
+}
+
+/**
+ * The backend does not look at what its allocator returns. When full that is 0 or, near the end of the
+ * 32-bit address space, a place beyond the end of the memory; it would go on and write there.
+ */
 function refuseWhenFull(): void {
-  const { wasm } = tf.backend() as unknown as { wasm: { _malloc(bytes: number): number } };
+  const { wasm } = tf.backend() as unknown as { wasm: WasmModule };
+  // The module puts its real allocator in place of a stub on the first call.
+  wasm._free(wasm._malloc(1));
   const allocate = wasm._malloc.bind(wasm);
   wasm._malloc = (bytes) => {
-    const address = allocate(bytes);
-    if (address !== 0 || bytes === 0) return address;
+    const address = allocate(bytes) >>> 0;
+    if (address !== 0 && address + bytes <= wasm.HEAPU8.byteLength) return address;
     throw new AppError('engine.out_of_memory', {
-      what: `TensorFlow.js on WASM cannot allocate ${String(bytes)} bytes (it can address 4 GiB in all)`,
+      what: `TensorFlow.js on WASM cannot allocate ${String(bytes)} bytes more (it can address 4 GiB in all)`,
       hint: 'use the engine onnx, or a smaller batch',
     });
   };
