@@ -1,4 +1,3 @@
-import { BLOCK, forEachBlock } from '../blocks.ts';
 import { defineMethod } from '../method.ts';
 
 export const simpleAverage = defineMethod({
@@ -27,14 +26,11 @@ export const simpleAverage = defineMethod({
 
   merge({ experts, base }) {
     const merged = new Float32Array(base.length);
-    const sums = new Float64Array(BLOCK);
-    forEachBlock(merged.length, (begin, end) => {
-      sums.fill(0);
-      for (const expert of experts) {
-        for (let i = begin; i < end; i++) sums[i - begin]! += expert[i]!;
-      }
-      for (let i = begin; i < end; i++) merged[i] = sums[i - begin]! / experts.length;
-    });
+    for (let i = 0; i < merged.length; i++) {
+      let sum = 0;
+      for (let k = 0; k < experts.length; k++) sum += experts[k]![i]!;
+      merged[i] = sum / experts.length;
+    }
     return merged;
   },
 });

@@ -1,4 +1,3 @@
-import { BLOCK, forEachBlock } from '../blocks.ts';
 import { defineMethod } from '../method.ts';
 
 export const taskArithmetic = defineMethod({
@@ -34,14 +33,12 @@ export const taskArithmetic = defineMethod({
 
   merge({ base, experts }, { lambda }) {
     const merged = new Float32Array(base.length);
-    const sums = new Float64Array(BLOCK);
-    forEachBlock(merged.length, (begin, end) => {
-      sums.fill(0);
-      for (const expert of experts) {
-        for (let i = begin; i < end; i++) sums[i - begin]! += expert[i]! - base[i]!;
-      }
-      for (let i = begin; i < end; i++) merged[i] = base[i]! + lambda * sums[i - begin]!;
-    });
+    for (let i = 0; i < merged.length; i++) {
+      const origin = base[i]!;
+      let sum = 0;
+      for (let k = 0; k < experts.length; k++) sum += experts[k]![i]! - origin;
+      merged[i] = origin + lambda * sum;
+    }
     return merged;
   },
 });

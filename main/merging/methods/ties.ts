@@ -3,8 +3,7 @@
  * task, entries equal to the threshold are all kept, and a position whose trimmed values cancel takes
  * the sign of the majority of all positions. Differences are taken in fp64 and only compared as fp32.
  */
-import { BLOCK, forEachBlock } from '../blocks.ts';
-import { defineMethod, type GroupSource } from '../method.ts';
+import { defineMethod, type Group, type GroupSource } from '../method.ts';
 import { SELECTION_PASSES, selectMagnitudes } from '../select-magnitudes.ts';
 
 export const ties = defineMethod({
@@ -56,90 +55,79 @@ export const ties = defineMethod({
     passes: ({ density }) => (density === 1 ? 1 : SELECTION_PASSES + 1),
     async run(source: GroupSource, { density }): Promise<TiesPreparation> {
       const thresholds = await trimThresholds(source, density);
-      return { thresholds, majoritySign: await majoritySign(source, thresholds) };
+      return { thresholds, majoritySign: await majorityOf(source, thresholds) };
     },
   },
 
   merge({ base, experts }, { lambda, merge }, { thresholds, majoritySign }) {
     const merged = new Float32Array(base.length);
-    const trimmed = new TrimmedBlock(experts.length);
-    forEachBlock(merged.length, (begin, end) => {
-      trimmed.load(base, experts, thresholds, begin, end);
-      for (let i = begin; i < end; i++) {
-        const sign = trimmed.sums[i - begin]! || majoritySign;
-        let sum = 0;
-        let count = 0;
-        for (let at = i - begin; at < trimmed.values.length; at += BLOCK) {
-          const value = trimmed.values[at]!;
-          // As in the original, a sign of zero elects the negative values.
-          if (sign > 0 ? value > 0 : value < 0) {
-            sum += value;
-            count++;
-          }
+    const mean = merge === 'mean';
+    for (let i = 0; i < merged.length; i++) {
+      const origin = base[i]!;
+      let rise = 0;
+      let rises = 0;
+      let fall = 0;
+      let falls = 0;
+      for (let k = 0; k < experts.length; k++) {
+        const difference = experts[k]![i]! - origin;
+        const rounded = Math.fround(difference);
+        const threshold = thresholds[k]!;
+        if (rounded >= threshold) {
+          rise += difference;
+          rises++;
+        } else if (rounded <= -threshold) {
+          fall += difference;
+          falls++;
         }
-        const change = merge === 'mean' ? sum / Math.max(count, 1) : sum;
-        merged[i] = base[i]! + lambda * change;
       }
-    });
+      // As in the original, a sign that is zero after all elects the negative values.
+      const rising = (rise + fall || majoritySign) > 0;
+      const change = rising ? rise : fall;
+      const count = mean ? Math.max(rising ? rises : falls, 1) : 1;
+      merged[i] = origin + (lambda * change) / count;
+    }
     return merged;
   },
 });
 
 interface TiesPreparation {
-  /** For each expert the least |τ| that is kept. */
+  /** For each expert the least |τ| that is kept; positive, so that no change is never kept. */
   readonly thresholds: readonly number[];
   /** −1, 0 or 1. */
   readonly majoritySign: number;
 }
 
+const LEAST_POSITIVE_FP32 = 2 ** -149;
+
 /** The (d − ⌊d K⌋)-th smallest |τ| of every expert, d being the number of values of a model. */
 async function trimThresholds(source: GroupSource, density: number): Promise<readonly number[]> {
-  // The original fails here, asking for the 0-th smallest.
-  if (density === 1) return Array.from({ length: source.expertCount }, () => 0);
-  const rank = source.valueCount - Math.floor(source.valueCount * density);
-  return selectMagnitudes(source, Math.max(rank, 1));
+  const { expertCount, valueCount } = source;
+  const rank = Math.max(valueCount - Math.floor(valueCount * density), 1);
+  // The original fails on density 1, asking for the 0-th smallest.
+  const magnitudes =
+    density === 1
+      ? Array.from({ length: expertCount }, () => 0)
+      : await selectMagnitudes(source, rank);
+  return magnitudes.map((magnitude) => Math.max(magnitude, LEAST_POSITIVE_FP32));
 }
 
-async function majoritySign(source: GroupSource, thresholds: readonly number[]): Promise<number> {
+/** Of the elected signs of all positions. */
+async function majorityOf(source: GroupSource, thresholds: readonly number[]): Promise<number> {
   let balance = 0;
-  const trimmed = new TrimmedBlock(source.expertCount);
-  for await (const { base, experts } of source.groups()) {
-    forEachBlock(base.length, (begin, end) => {
-      trimmed.load(base, experts, thresholds, begin, end);
-      for (let i = 0; i < end - begin; i++) balance += Math.sign(trimmed.sums[i]!);
-    });
-  }
+  for await (const group of source.groups()) balance += signBalance(group, thresholds);
   return Math.sign(balance);
 }
 
-/** The trimmed task vectors τ̂k of one block of values, and their sums. */
-class TrimmedBlock {
-  /** The block of expert k begins at k · BLOCK. */
-  readonly values: Float64Array;
-  readonly sums = new Float64Array(BLOCK);
-
-  constructor(expertCount: number) {
-    this.values = new Float64Array(expertCount * BLOCK);
-  }
-
-  load(
-    base: Float32Array,
-    experts: readonly Float32Array[],
-    thresholds: readonly number[],
-    begin: number,
-    end: number,
-  ): void {
-    const { values, sums } = this;
-    sums.fill(0);
-    for (const [k, expert] of experts.entries()) {
-      const threshold = thresholds[k]!;
-      const offset = k * BLOCK - begin;
-      for (let i = begin; i < end; i++) {
-        const difference = expert[i]! - base[i]!;
-        const kept = Math.abs(Math.fround(difference)) >= threshold ? difference : 0;
-        values[offset + i] = kept;
-        sums[i - begin]! += kept;
-      }
+function signBalance({ base, experts }: Group, thresholds: readonly number[]): number {
+  let balance = 0;
+  for (let i = 0; i < base.length; i++) {
+    const origin = base[i]!;
+    let sum = 0;
+    for (let k = 0; k < experts.length; k++) {
+      const difference = experts[k]![i]! - origin;
+      if (Math.abs(Math.fround(difference)) >= thresholds[k]!) sum += difference;
     }
+    balance += Math.sign(sum);
   }
+  return balance;
 }

@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { CancelledError } from '../../../main/lib/errors.ts';
+import {
+  mergeCheckpoints,
+  mergeToMemory,
+  type MergedTensor,
+  type MergeOptions,
+  type MergeProgress,
+} from '../../../main/merging/executor.ts';
+import { methods } from '../../../main/merging/index.ts';
+import { taskArithmetic } from '../../../main/merging/methods/task-arithmetic.ts';
+import { ties } from '../../../main/merging/methods/ties.ts';
+import { parameterCount, visionTensors } from '../../../main/models/vit.ts';
+import { memoryCheckpoint, randomWeights, tinyConfig, type MemoryTensor } from './in-memory.ts';
+
+const shapes = visionTensors(tinyConfig);
+const baseWeights = randomWeights('base');
+const expertWeights = ['one', 'two', 'three'].map((key) => randomWeights(key, baseWeights));
+
+const extras: [string, MemoryTensor][] = [
+  ['text_model.weight', { shape: [2], data: Float32Array.of(0.5, 0.25), dtype: 'F16' }],
+  [
+    'vision_model.embeddings.position_ids',
+    { shape: [2], data: Float32Array.of(0, 1), dtype: 'I64' },
+  ],
+  ['logit_scale', { shape: [], data: Float32Array.of(4.6) }],
+];
+
+/** Fresh checkpoints; the base has other tensors before and after those of the encoder. */
+function inputs(experts = expertWeights) {
+  const base = new Map([...extras.slice(0, 1), ...baseWeights, ...extras.slice(1)]);
+  return {
+    base: memoryCheckpoint('/base', base),
+    experts: experts.map((weights, k) => memoryCheckpoint(`/expert-${String(k)}`, weights)),
+  };
+}
+
+async function collect(options: MergeOptions): Promise<MergedTensor[]> {
+  const tensors: MergedTensor[] = [];
+  for await (const tensor of mergeCheckpoints(options)) tensors.push(tensor);
+  return tensors;
+}
+
+/** Shares every tensor of a model, with one value of one tensor replaced. */
+function poisoned(weights: ReadonlyMap<string, MemoryTensor>, name: string, value: number) {
+  const tensor = weights.get(name)!;
+  const data = tensor.data.slice();
+  data[1] = value;
+  return new Map([...weights, [name, { ...tensor, data }]]);
+}
+
+const fc1 = 'vision_model.encoder.layers.0.mlp.fc1.weight';
+
+test('encoder in the order of its architecture, then the other floats of the base, unchanged', async () => {
+  const tensors = await collect({ method: taskArithmetic, ...inputs() });
+  expect(tensors.map(({ name }) => name)).toEqual([
+    ...shapes.keys(),
+    'text_model.weight',
+    'logit_scale',
+  ]);
+  expect(tensors.map(({ from }) => from)).toEqual([
+    ...[...shapes].map(() => 'merge'),
+    'base',
+    'base',
+  ]);
+  expect(tensors.at(-2)).toMatchObject({ shape: [2], data: Float32Array.of(0.5, 0.25) });
+  for (const [index, shape] of [...shapes.values()].entries()) {
+    expect(tensors[index]?.shape).toEqual(shape);
+  }
+});
+
+describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, method) => {
+  test('two runs give the same bits', async () => {
+    const [first, second] = [
+      await collect({ method, ...inputs() }),
+      await collect({ method, ...inputs() }),
+    ];
+    const bytes = (tensors: MergedTensor[]) =>
+      Buffer.concat(tensors.map(({ data }) => new Uint8Array(data.buffer)));
+    expect(bytes(first).equals(bytes(second))).toBe(true);
+  });
+
+  test('in memory it is the same encoder, and nothing else', async () => {
+    const streamed = await collect({ method, ...inputs() });
+    const merged = await mergeToMemory({ method, ...inputs() });
+    expect([...merged.keys()]).toEqual([...shapes.keys()]);
+    for (const { name, shape, data, from } of streamed) {
+      if (from === 'merge') expect(merged.get(name)).toEqual({ shape, data });
+    }
+  });
+
+  test('every tensor is read once in each pass', async () => {
+    const { base, experts } = inputs();
+    await mergeToMemory({ method, base, experts });
+    const passes = method.id === 'ties' ? 4 : 1;
+    const names = [...shapes.keys()];
+    const expected = Array.from({ length: passes }, () => names).flat();
+    for (const model of [base, ...experts]) expect(model.reads).toEqual(expected);
+  });
+});
+
+test('TIES at full density reads the models twice', async () => {
+  const { base, experts } = inputs();
+  await mergeToMemory({ method: ties, parameters: { density: 1 }, base, experts });
+  expect(base.reads).toHaveLength(2 * shapes.size);
+});
+
+test.each([
+  [taskArithmetic, 1],
+  [ties, 4],
+])('progress counts tensors and bytes up to the total: $id', async (method, passes) => {
+  const steps: MergeProgress[] = [];
+  await collect({ method, ...inputs(), onProgress: (progress) => steps.push(progress) });
+  const total = passes * shapes.size + 2;
+  const totalBytes = passes * 4 * 4 * parameterCount(tinyConfig) + 3 * 4;
+  expect(steps).toHaveLength(total);
+  expect(steps.map(({ index }) => index)).toEqual(steps.map((_, i) => i + 1));
+  expect(steps.every((step) => step.total === total && step.totalBytes === totalBytes)).toBe(true);
+  expect(steps.at(-1)).toMatchObject({ tensor: 'logit_scale', bytes: totalBytes });
+});
+
+test('parameters are checked before anything is read', async () => {
+  const { base, experts } = inputs();
+  const merge = collect({ method: taskArithmetic, parameters: { lamda: 1 }, base, experts });
+  await expect(merge).rejects.toMatchObject({
+    code: 'recipe.unknown_parameter',
+    where: 'method "task_arithmetic"',
+  });
+  expect(base.reads).toEqual([]);
+});
+
+describe('cancelling', () => {
+  test.each([
+    ['while merging', taskArithmetic, 5],
+    ['while preparing', ties, shapes.size + 3],
+    ['while passing through', taskArithmetic, shapes.size + 1],
+  ])('%s', async (_, method, after) => {
+    const controller = new AbortController();
+    const { base, experts } = inputs();
+    const onProgress = ({ index }: MergeProgress) => {
+      if (index === after) controller.abort();
+    };
+    const merge = collect({ method, base, experts, onProgress, signal: controller.signal });
+    await expect(merge).rejects.toBeInstanceOf(CancelledError);
+    expect(base.reads).toHaveLength(after);
+  });
+});
+
+describe('values that are not finite', () => {
+  test.each([
+    ['NaN', Number.NaN],
+    ['infinity', -Infinity],
+  ])('%s in an expert is refused with its place', async (_, value) => {
+    const experts = [...expertWeights.slice(0, 1), poisoned(baseWeights, fc1, value)];
+    await expect(mergeToMemory({ method: ties, ...inputs(experts) })).rejects.toMatchObject({
+      code: 'merge.non_finite',
+      what: '1 of 32 values are NaN or infinite, the first at index 1',
+      where: `tensor "${fc1}" of /expert-1`,
+    });
+  });
+
+  test('a result that overflows fp32 is refused', async () => {
+    const experts = [poisoned(baseWeights, fc1, 3e38), poisoned(baseWeights, fc1, 3e38)];
+    const merge = mergeToMemory({
+      method: taskArithmetic,
+      parameters: { lambda: 1 },
+      ...inputs(experts),
+    });
+    await expect(merge).rejects.toMatchObject({
+      code: 'merge.non_finite',
+      where: `tensor "${fc1}"`,
+    });
+  });
+});
