@@ -33,6 +33,9 @@ export function createOnnxEngine({
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    // Waiting threads that spin take the cores from everything else (three times the CPU time of a
+    // step on a busy two-core machine), the window included.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
   };
   return {
     description: {
