@@ -67,7 +67,9 @@ export function createAdaMerging(
   };
 }
 
-/** min(max(x, 0), 1) with zero gradient outside. */
+/** min(max(x, 0), 1) with gradient 1 in [0, 1], both ends included as in the authors' code, and 0 outside. */
 function clampToUnit(g: Builder, x: Value): Value {
-  return g.sub(g.unary('relu', x), g.unary('relu', g.sub(x, g.fill(1))));
+  const below = g.unary('relu', g.unary('neg', x));
+  const above = g.unary('relu', g.sub(x, g.fill(1)));
+  return g.sub(g.add(x, below), above);
 }
