@@ -80,8 +80,10 @@ export class Progress {
     this.#work = undefined;
     this.#erase();
     const took = this.#now() - work.startedAt;
-    const all = took >= 1000 ? `, ${rate(work.done, took, work.unit)}` : '';
-    const parts = `${work.what}: ${work.done} ${work.unit} in ${duration(took)}${all}`;
+    const { what, done, total, unit } = work;
+    const counted = total > 0 || done > 0;
+    const speed = took >= 1000 && done > 0 ? `, ${rate(done, took, unit)}` : '';
+    const parts = `${what}: ${counted ? `${done} ${unit} in ` : ''}${duration(took)}${speed}`;
     this.#write(`${note === '' ? parts : `${parts}, ${note}`}\n`);
   }
 
@@ -108,9 +110,9 @@ export class Progress {
     }
     const bar = work.total > 0 ? drawBar(work.done / work.total) : '';
     // The last column stays free: some terminals wrap when it is written.
-    const head = `${work.what} `;
-    const fits = head.length + barWidth + 1 + numbers.length < width;
-    const line = shorten(fits ? `${head}${bar} ${numbers}` : head + numbers, width - 1);
+    const words = `${work.what} ${numbers}`;
+    const fits = bar !== '' && words.length + bar.length + 1 < width;
+    const line = fits ? `${work.what} ${bar} ${numbers}` : shorten(words.trimEnd(), width - 1);
     const coloured = fits ? line.replace(bar, paint(colour, { colour: 'cyan' }, bar)) : line;
     this.#write(eraseLine + coloured);
     this.#drawn = true;
@@ -119,7 +121,9 @@ export class Progress {
   #numbers({ done, total, unit, samples, note }: Work, now: number): string {
     const first = samples[0];
     const [ms, count] = first === undefined ? [0, 0] : [now - first.at, done - first.done];
-    const parts = [total > 0 ? `${done}/${total} ${unit}` : `${done} ${unit}`];
+    const parts: string[] = [];
+    if (total > 0) parts.push(`${done}/${total} ${unit}`);
+    else if (done > 0) parts.push(`${done} ${unit}`);
     if (ms > 0 && count > 0) {
       parts.push(rate(count, ms, unit));
       if (total > done) parts.push(`${duration(((total - done) * ms) / count)} left`);

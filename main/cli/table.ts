@@ -59,7 +59,7 @@ function layOut(columns: readonly Column[], room: number): Placed[][] {
     const placed = columns.map((column) => place(column, limit));
     if (totalWidth(placed) <= room) return [placed];
   }
-  const placed = columns.map((column) => place(column, Math.max(cellWidth, room - gap)));
+  const placed = columns.map((column) => place(column, Math.max(cellWidth, room - gap - 1)));
   for (let count = 2; count < columns.length; count++) {
     const blocks = divide(placed, count);
     if (blocks.every((block) => totalWidth(block) <= room)) return blocks;
@@ -142,6 +142,12 @@ function footnotes(report: Report, columns: readonly Placed[], width: number): s
   }
   const cut = columns.filter(({ shown }) => shown.includes('…'));
   if (cut.length > 0)
-    notes.push(`${cut.map(({ shown, heading }) => `${shown} = ${heading}`).join(', ')}.`);
+    notes.push(
+      `${cut.map(({ shown, heading }) => `${plainName(shown)} = ${plainName(heading)}`).join(', ')}.`,
+    );
   return notes.flatMap((note) => wrap(note, width));
+}
+
+function plainName(heading: string): string {
+  return heading.replace(/†$/, '');
 }
