@@ -110,7 +110,7 @@ function matmul(context: Context<OpAttributes['matmul']>): string {
   ]);
 }
 
-export const lowerings = {
+const lowerings = {
   fill: ({ to, attributes: { shape, value } }) =>
     shape.length === 0 ? to.scalar(value) : to.emit('Expand', [to.scalar(value), to.ints(shape)]),
   add: node('Add'),

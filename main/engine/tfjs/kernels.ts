@@ -107,7 +107,7 @@ function softmax(x: tf.Tensor): tf.Tensor {
   return tf.div(powers, sum(powers, { axes: [x.rank - 1], keepDims: true }));
 }
 
-export const kernels = {
+const kernels = {
   fill: (_inputs, { shape, value }) => tf.fill([...shape], value, 'float32'),
   add: binary(tf.add),
   sub: binary(tf.sub),

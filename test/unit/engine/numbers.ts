@@ -1,7 +1,7 @@
 import { elementCount, type Tensor } from '../../../main/lib/tensor.ts';
 
 /** Numbers that look random and are the same on every run (mulberry32), each in [0, 1). */
-export function sequence(seed: number): () => number {
+function sequence(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -63,7 +63,7 @@ describe('the choice of an engine', () => {
 
   it('auto takes the fastest and shows the measurements', async () => {
     const engine = await createEngine('auto');
-    const speeds = [...engine.reason.matchAll(/([\w-]+) (\d+) GFLOP\/s/g)].map(
+    const speeds = [...engine.reason.matchAll(/([\w-]+) (\d+\.\d) GFLOP\/s/g)].map(
       ([, id = '', speed]) => ({ id, speed: Number(speed) }),
     );
     expect(speeds.map(({ id }) => id)).toEqual(expect.arrayContaining(['onnx', 'tfjs-wasm']));

@@ -5,7 +5,7 @@ import { randomTensor } from './numbers.ts';
 
 export const tokens = 5;
 export const width = 8;
-export const heads = 2;
+const heads = 2;
 const hidden = 12;
 const classes = 6;
 
