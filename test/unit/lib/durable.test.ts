@@ -239,15 +239,19 @@ describe('JSON lines', () => {
     expect(await readJsonLines(log())).toEqual(lines);
   });
 
-  it.each(['{"n":', '{"n":2}x', '\0\0\0\0', '{"n":2}{', '{"s":"\xff\n'])(
-    'a torn last line %j is left out, and gone after the next append',
-    async (torn) => {
-      await writeFile(log(), `{"n":1}\n${torn}`, 'latin1');
-      if (!torn.includes('\n')) expect(await readJsonLines(log())).toEqual([{ n: 1 }]);
-      await appendLine(log(), '{"n":3}');
-      expect(await readJsonLines(log())).toEqual([{ n: 1 }, { n: 3 }]);
-    },
-  );
+  it.each([
+    '{"n":',
+    '{"n":2}x',
+    '\0\0\0\0',
+    '{"n":2}{',
+    '{"n":"longer than the next',
+    '{"s":"\xff\n',
+  ])('a torn last line %j is left out, and gone after the next append', async (torn) => {
+    await writeFile(log(), `{"n":1}\n${torn}`, 'latin1');
+    if (!torn.includes('\n')) expect(await readJsonLines(log())).toEqual([{ n: 1 }]);
+    await appendLine(log(), '{"n":3}');
+    expect(await readJsonLines(log())).toEqual([{ n: 1 }, { n: 3 }]);
+  });
 
   it('a last line that lacks only its newline is kept', async () => {
     await writeFile(log(), '{"n":1}\n{"n":2}');
