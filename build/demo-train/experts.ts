@@ -17,6 +17,7 @@ import type { LabelledSet } from '../../main/data/labelled.ts';
 import type { Tensor } from '../../main/lib/tensor.ts';
 import { demoTasks, normalisation, seed, trainingFolder } from './settings.ts';
 import { accuracyOf, encodeAll } from './features.ts';
+import { prototypes } from './prototypes.ts';
 import { loadModel, saveModel } from './store.ts';
 import { train } from './trainer.ts';
 
@@ -26,7 +27,8 @@ const { values } = parseArgs({
     base: { type: 'string', default: join(trainingFolder, 'models', 'base') },
     out: { type: 'string', default: join(trainingFolder, 'models') },
     steps: { type: 'string', default: '1200' },
-    rate: { type: 'string', default: '3e-4' },
+    rate: { type: 'string', default: '6e-4' },
+    others: { type: 'string', default: '0.1' },
     decay: { type: 'string', default: '0' },
     threads: { type: 'string', default: '2' },
     validate: { type: 'boolean', default: false },
@@ -43,32 +45,9 @@ function splitByGroup(
 ): [number[], number[]] {
   const all = Array.from(set.labels, (_, index) => index);
   if (!values.validate) return [all, []];
-  const held = (index: number) => ((groups?.[index] ?? index) * 7919) % 5 === 4;
+  const held = (index: number) =>
+    (Math.imul((groups?.[index] ?? index) + 1, 0x9e3779b1) >>> 16) % 5 === 4;
   return [all.filter((index) => !held(index)), all.filter(held)];
-}
-
-/** Class prototypes in the base's feature space, [classes, d]. */
-function prototypes(features: Tensor, labels: ArrayLike<number>, classCount: number): Tensor {
-  const width = features.shape[1] ?? 0;
-  const sums = Array.from({ length: classCount }, () => new Float64Array(width));
-  const counts = new Float64Array(classCount);
-  for (let i = 0; i < labels.length; i++) {
-    const row = features.data.subarray(i * width, (i + 1) * width);
-    const norm = Math.hypot(...row);
-    const sum = sums[labels[i] ?? 0] ?? new Float64Array(width);
-    row.forEach((x, j) => (sum[j] = (sum[j] ?? 0) + x / norm));
-    counts[labels[i] ?? 0] = (counts[labels[i] ?? 0] ?? 0) + 1;
-  }
-  const means = sums.map((sum, c) => sum.map((x) => x / Math.max(1, counts[c] ?? 1)));
-  const centre = new Float64Array(width);
-  for (const mean of means) mean.forEach((x, j) => (centre[j] = (centre[j] ?? 0) + x / classCount));
-  const data = new Float32Array(classCount * width);
-  means.forEach((mean, c) => {
-    const row = mean.map((x, j) => x - (centre[j] ?? 0));
-    const norm = Math.hypot(...row);
-    row.forEach((x, j) => (data[c * width + j] = x / norm));
-  });
-  return { shape: [classCount, width], data };
 }
 
 const base = await loadModel(values.base);
@@ -104,6 +83,8 @@ for (const task of values.tasks.split(',')) {
       steps: Number(values.steps),
       batch: 64,
       learningRate: Number(values.rate),
+      // Task vectors of attention, norms and embeddings are merged statically: they are kept small.
+      rateFactor: (name) => (name.includes('.mlp.') ? 1 : Number(values.others)),
       weightDecay: Number(values.decay),
       labelSmoothing: 0.05,
       augmentation: { shift: 2, contrast: 0.15, invert: 0, permuteChannels: 0, erase: 0 },

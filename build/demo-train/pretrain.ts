@@ -2,7 +2,11 @@
  * Pre-trains the demo's base encoder on images outside the eight tasks: classification over the union
  * of the pool's classes with a cosine classifier, which is thrown away afterwards.
  *
- *   npx tsx build/demo-train/pretrain.ts [--epochs 16] [--threads 2]
+ * The shipped base took two rounds, the second one from the first one's weights with a classifier made
+ * of their class prototypes:
+ *
+ *   npx tsx build/demo-train/pretrain.ts --epochs 9 --out .cache/demo/models/round-1
+ *   npx tsx build/demo-train/pretrain.ts --epochs 8 --from .cache/demo/models/round-1 --rate 8e-4
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +17,9 @@ import { normals, randomStream } from '../../main/lib/random.ts';
 import { elementCount, type Tensor } from '../../main/lib/tensor.ts';
 import { visionTensors } from '../../main/models/vit.ts';
 import { demoConfig, normalisation, seed, trainingFolder } from './settings.ts';
-import { saveModel } from './store.ts';
+import { encodeAll } from './features.ts';
+import { prototypes } from './prototypes.ts';
+import { loadModel, saveModel } from './store.ts';
 import { train, type TrainingSet } from './trainer.ts';
 
 const { values } = parseArgs({
@@ -21,6 +27,8 @@ const { values } = parseArgs({
     epochs: { type: 'string', default: '16' },
     threads: { type: 'string', default: '2' },
     batch: { type: 'string', default: '128' },
+    rate: { type: 'string', default: '1e-3' },
+    from: { type: 'string' },
     out: { type: 'string', default: join(trainingFolder, 'models', 'base') },
   },
 });
@@ -63,6 +71,41 @@ function initialWeights(): Map<string, Tensor> {
   return weights;
 }
 
+function randomHead(): Tensor {
+  const shape = [pool.classCount, demoConfig.hiddenSize];
+  const data = normals(randomStream(seed, 'classifier'), elementCount(shape), headDeviation);
+  return { shape, data };
+}
+
+/** Prototypes of every pool class in the feature space of `weights`, as long as a random head's rows. */
+async function prototypeHead(weights: ReadonlyMap<string, Tensor>): Promise<Tensor> {
+  const parts: Tensor[] = [];
+  const labels: number[] = [];
+  for (const [index, store] of pool.stores.entries()) {
+    const model = { config: demoConfig, weights };
+    const all = Array.from({ length: store.count }, (_, image) => image);
+    const images = { task: String(index), store, normalisation };
+    parts.push(await encodeAll(model, images, all, Number(values.threads)));
+  }
+  for (let i = 2; i < pool.examples.length; i += 3) labels.push(pool.examples[i] ?? 0);
+  const width = demoConfig.hiddenSize;
+  const features = new Float32Array(labels.length * width);
+  let offset = 0;
+  for (const { data } of parts) {
+    features.set(data, offset);
+    offset += data.length;
+  }
+  const { shape, data } = prototypes(
+    { shape: [labels.length, width], data: features },
+    labels,
+    pool.classCount,
+  );
+  return { shape, data: data.map((x) => x * headDeviation * Math.sqrt(width)) };
+}
+
+/** Small rows turn quickly under Adam, whose steps do not scale with them. */
+const headDeviation = 0.02;
+
 const pool = await loadPool();
 const count = pool.examples.length / 3;
 const batch = Number(values.batch);
@@ -70,19 +113,21 @@ const steps = Math.round((Number(values.epochs) * count) / batch);
 console.log(`${String(count)} images, ${String(pool.classCount)} classes, ${String(steps)} steps`);
 const started = performance.now();
 let mean = 0;
-const { weights } = await train(demoConfig, initialWeights(), pool, {
-  key: `pretrain ${String(seed)}`,
+const start = values.from === undefined ? initialWeights() : (await loadModel(values.from)).weights;
+const head = values.from === undefined ? randomHead() : await prototypeHead(start);
+const { weights } = await train(demoConfig, start, pool, {
+  key: `pretrain ${String(seed)} ${values.from === undefined ? 'round 1' : 'round 2'}`,
   steps,
   batch,
-  learningRate: 1e-3,
+  learningRate: Number(values.rate),
   weightDecay: 0.05,
   labelSmoothing: 0.05,
-  augmentation: { shift: 3, contrast: 0.3, invert: 0.15, permuteChannels: 0.3, erase: 0.2 },
+  augmentation:
+    values.from === undefined
+      ? { shift: 3, contrast: 0.3, invert: 0.15, permuteChannels: 0.3, erase: 0.2 }
+      : { shift: 2, contrast: 0.2, invert: 0.1, permuteChannels: 0.1, erase: 0 },
   normalisation,
-  head: {
-    shape: [pool.classCount, demoConfig.hiddenSize],
-    data: normals(randomStream(seed, 'classifier'), pool.classCount * demoConfig.hiddenSize, 0.02),
-  },
+  head,
   trainHead: true,
   logitScale: 20,
   threads: Number(values.threads),

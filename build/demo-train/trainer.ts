@@ -24,6 +24,8 @@ export interface TrainingOptions {
   readonly steps: number;
   readonly batch: number;
   readonly learningRate: number;
+  /** Factor on the learning rate of one tensor; 1 when left out. */
+  readonly rateFactor?: (name: string) => number;
   readonly weightDecay: number;
   readonly labelSmoothing: number;
   readonly augmentation: Augmentation;
@@ -73,8 +75,9 @@ export async function train(
   for (let step = 1; step <= steps; step++) {
     fillBatch(set, options, step, images.data, targets.data);
     const results = await executable.run({ images, targets, ...Object.fromEntries(weights) });
-    const learningRate = options.learningRate * schedule(step, steps);
+    const scheduled = options.learningRate * schedule(step, steps);
     for (const [name, { shape, data }] of weights) {
+      const learningRate = scheduled * (options.rateFactor?.(name) ?? 1);
       const slope = results[gradientName(name)]?.data ?? new Float32Array(data.length);
       adamUpdate(adam, name, data, slope, { step, learningRate });
       if (shape.length > 1 && options.weightDecay > 0) {
