@@ -31,7 +31,7 @@ export function modelCard(prepared: Prepared, options: CardOptions): string {
     preprocessing(source),
     usage(prepared, options.format),
     '## Classes',
-    ...source.tasks.map(classes),
+    source.tasks.length === 0 ? 'No heads.' : source.tasks.map(classes).join('\n'),
     '## Provenance',
     provenance(source),
     '## Files',
@@ -96,7 +96,7 @@ function average(values: readonly (number | undefined)[]): number | undefined {
 
 function accuracyTable(tasks: readonly ExportedTask[]): string {
   if (tasks.length === 0) return 'This export has no heads and no measured accuracy.';
-  const row = (name: string, of: (pick: Pick3) => number | undefined, rest: string[]) => [
+  const row = (name: string, of: (pick: Measure) => number | undefined, rest: string[]) => [
     name,
     ...picks.map((pick) => percent(of(pick))),
     ...rest,
@@ -115,8 +115,8 @@ function accuracyTable(tasks: readonly ExportedTask[]): string {
   );
 }
 
-type Pick3 = (task: ExportedTask) => number | undefined;
-const picks: readonly Pick3[] = [
+type Measure = (task: ExportedTask) => number | undefined;
+const picks: readonly Measure[] = [
   ({ accuracy }) => accuracy,
   ({ individualAccuracy }) => individualAccuracy,
   normalized,

@@ -30,7 +30,7 @@ function headName(task: string): string {
  * Input `images` [batch, c, s, s]; results `features` [batch, e], `routing` [batch, layers, K] where
  * the model has routing weights, and `logits/<task>` [batch, classes]. Every image is routed on its own.
  */
-export function inferenceProgram(prepared: Prepared): {
+function inferenceProgram(prepared: Prepared): {
   readonly program: Program;
   readonly constants: ReadonlyMap<string, Tensor>;
 } {
@@ -139,7 +139,7 @@ export const licenceNote =
   'The licences of the base model, of the fine-tuned models and of the data they were trained on apply; the export adds none.';
 
 /** What a program needs to preprocess images and to name classes; values are text or JSON. */
-export function onnxMetadata({ source }: Prepared): ReadonlyMap<string, string> {
+function onnxMetadata({ source }: Prepared): ReadonlyMap<string, string> {
   const { config } = source.model;
   const classes = source.tasks.map(({ head, classNames }) => [head.task, classNames] as const);
   const { mean, deviation } = source.normalisation;

@@ -26,7 +26,7 @@ export const config: VisionConfig = {
   projectionSize: undefined,
 };
 
-export function randomTensor(key: string, shape: readonly number[], deviation: number): Tensor {
+function randomTensor(key: string, shape: readonly number[], deviation: number): Tensor {
   return { shape, data: normals(randomStream('exporting', key), elementCount(shape), deviation) };
 }
 

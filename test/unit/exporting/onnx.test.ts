@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createOnnxEngine } from '../../../main/engine/onnx/engine.ts';
@@ -12,7 +13,7 @@ import { exportSource, images, temporaryFolder, variants } from './fixture.ts';
 
 const folder = temporaryFolder();
 const engine = createOnnxEngine({ threads: 1 });
-const child = path.join(import.meta.dirname, 'onnx-child.ts');
+const child = fileURLToPath(new URL('./onnx-child.ts', import.meta.url));
 const run = promisify(execFile);
 
 /** Outputs for each of `batches`, computed by a process that knows nothing of this application. */
