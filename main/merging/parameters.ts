@@ -64,8 +64,7 @@ export function resolveParameters<Table extends ParameterTable>(
   }
   const values: Record<string, unknown> = {};
   for (const [key, parameter] of Object.entries(method.parameters)) {
-    // Own properties alone: a parameter called "constructor" must not find Object.prototype.
-    const value = Object.hasOwn(given, key) ? given[key] : undefined;
+    const value = given[key];
     if (value !== undefined && !accepts(parameter, value)) {
       throw new AppError('recipe.invalid_parameter', {
         what: `parameter "${key}" of method "${method.id}" is ${shown(value)}`,

@@ -148,16 +148,21 @@ describe('cancelling', () => {
 
 describe('values that are not finite', () => {
   test.each([
-    ['NaN', Number.NaN],
-    ['infinity', -Infinity],
-  ])('%s in an expert is refused with its place', async (_, value) => {
-    const experts = [...expertWeights.slice(0, 1), poisoned(baseWeights, fc1, value)];
-    await expect(mergeToMemory({ method: ties, ...inputs(experts) })).rejects.toMatchObject({
-      code: 'merge.non_finite',
-      what: '1 of 32 values are NaN or infinite, the first at index 1',
-      where: `tensor "${fc1}" of /expert-1`,
-    });
-  });
+    ['NaN', Number.NaN, taskArithmetic],
+    ['infinity', -Infinity, ties],
+  ])(
+    '%s in an expert is refused with its place, before the first pass ends',
+    async (_, value, method) => {
+      const experts = [...expertWeights.slice(0, 1), poisoned(baseWeights, fc1, value)];
+      const { base, ...rest } = inputs(experts);
+      await expect(mergeToMemory({ method, base, ...rest })).rejects.toMatchObject({
+        code: 'merge.non_finite',
+        what: '1 of 32 values are NaN or infinite, the first at index 1',
+        where: `tensor "${fc1}" of /expert-1`,
+      });
+      expect(base.reads.length).toBeLessThan(shapes.size);
+    },
+  );
 
   test('a result that overflows fp32 is refused', async () => {
     const experts = [poisoned(baseWeights, fc1, 3e38), poisoned(baseWeights, fc1, 3e38)];

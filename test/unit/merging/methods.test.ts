@@ -103,11 +103,12 @@ describe('TIES', () => {
   });
 });
 
-test('sums are rounded once: small changes are not lost one by one', async () => {
-  // Half an ulp of 1 each: rounded one after another they would all vanish.
-  const experts = Array.from({ length: 8 }, () => fp32(2 ** -24));
-  const shifted = { name: 'tensor', base: fp32(0), experts };
-  expect(await runMethod(taskArithmetic, { lambda: 1 }, [shifted])).toEqual([fp32(2 ** -21)]);
-  const one = { name: 'tensor', base: fp32(1), experts: experts.map(() => fp32(1 - 2 ** -24)) };
-  expect(await runMethod(taskArithmetic, { lambda: 0.125 }, [one])).toEqual([fp32(1 - 2 ** -24)]);
+test.each([
+  [taskArithmetic, { lambda: 1 }],
+  [ties, { lambda: 1, density: 1 }],
+])('$id rounds once: small changes are not lost one by one', async (method, given) => {
+  // Added to 1 in fp32, each of the eight would vanish: it is half of the last place.
+  const experts = [fp32(1), ...Array.from({ length: 8 }, () => fp32(2 ** -24))];
+  const [merged] = await runMethod(method, given, [{ name: 'tensor', base: fp32(0), experts }]);
+  expect(merged).toEqual(fp32(1 + 2 ** -21));
 });
