@@ -144,21 +144,6 @@ export class EventLog {
   }
 }
 
-/**
- * How many leading events belong to a state saved after `step` of `method`: all up to and including
- * the last event of that step.
- */
-export function eventsUpTo(events: readonly RunEvent[], method: string, step: number): number {
-  const last = events.findLastIndex(
-    (event) =>
-      event.type !== 'method.finished' &&
-      'method' in event &&
-      event.method === method &&
-      (event.type === 'method.started' || ('step' in event && event.step <= step)),
-  );
-  return last + 1;
-}
-
 /** Appends to `timings.jsonl`; `at` is now. */
 export async function appendTiming(file: string, timing: Omit<Timing, 'at'>): Promise<void> {
   const { type, ...rest } = timing;

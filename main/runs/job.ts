@@ -2,12 +2,11 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
-import type { AdaptationState } from '../adaptation/adapt.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { ChosenEngine } from '../engine/registry.ts';
 import { AppError, CancelledError } from '../lib/errors.ts';
-import { writeFileDurably } from '../lib/durable.ts';
-import { appendTiming, EventLog, eventsUpTo, readEvents, type RunEvent } from './events.ts';
+import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
+import { appendTiming, EventLog, readEvents, type RunEvent } from './events.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
@@ -16,7 +15,8 @@ import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from '
 import { formatReport, normalizedAverage, parseReport, type Report } from './report.ts';
 import { lockRun, markRun, readRunRecipe, type RunFolder } from './run-folder.ts';
 import { runMethod, type MethodProgress } from './run-method.ts';
-import { clearState, loadState, saveState, type SavedState } from './state.ts';
+import { clearState, loadState, type SavedState } from './state.ts';
+import { StateKeeper } from './state-keeper.ts';
 
 export interface JobOptions {
   readonly engine: ChosenEngine;
@@ -25,10 +25,11 @@ export interface JobOptions {
   readonly onEvent?: (event: RunEvent) => void;
   readonly onProgress?: (method: RecipeMethod, progress: MethodProgress) => void;
   readonly onExport?: (format: ExportFormat, stage: ExportStage) => void;
+  /** How often the state of an adaptation is saved at most. */
+  readonly saveIntervalMs?: number;
 }
 
-/** State is saved at most this often, and never costs more than a tenth of the time. */
-const saveIntervalMilliseconds = 3000;
+const defaultSaveIntervalMs = 3000;
 
 /**
  * Runs what is not done yet of the run in `run` and returns its report. Throws CancelledError when
@@ -39,6 +40,7 @@ export async function runJob(run: RunFolder, options: JobOptions): Promise<Repor
   const lock = await lockRun(run);
   try {
     await markRun(run, 'running');
+    await sweep(run);
     const report = await continueRun(run, options);
     await markRun(run, 'done');
     return report;
@@ -50,6 +52,12 @@ export async function runJob(run: RunFolder, options: JobOptions): Promise<Repor
   } finally {
     await lock.release();
   }
+}
+
+/** Clears what killed processes were writing. */
+async function sweep(run: RunFolder): Promise<void> {
+  await sweepStaleTemporaries(run.folder);
+  if (existsSync(run.methodsFolder)) await sweepStaleTemporaries(run.methodsFolder);
 }
 
 async function continueRun(run: RunFolder, options: JobOptions): Promise<Report> {
@@ -103,7 +111,7 @@ async function runMethods(
 ): Promise<{ results: MethodResult[]; log: (event: RunEvent) => Promise<void> }> {
   const results: MethodResult[] = [];
   let saved = await loadState(run.statePath);
-  const events = await EventLog.open(run.eventsPath, await eventsToKeep(run, recipe, saved));
+  const events = await EventLog.open(run.eventsPath, await eventsToKeep(run, written, saved));
   const log = async (event: RunEvent) => {
     await events.append(event);
     options.onEvent?.(event);
@@ -128,7 +136,12 @@ async function runMethods(
     const resumed = saved?.method === entry.id ? saved.adaptation : undefined;
     saved = undefined;
     const started = performance.now();
-    const keeper = new StateKeeper(run, entry.id, () => events.count);
+    const keeper = new StateKeeper({
+      path: run.statePath,
+      method: entry.id,
+      eventCount: () => events.count,
+      intervalMs: options.saveIntervalMs ?? defaultSaveIntervalMs,
+    });
     try {
       const result = await runMethod(
         entry,
@@ -154,6 +167,8 @@ async function runMethods(
       throw error;
     }
   }
+  // One of a method that had just finished when the run was interrupted.
+  await clearState(run.statePath);
   return { results, log };
 }
 
@@ -163,53 +178,27 @@ async function runMethods(
  */
 async function eventsToKeep(
   run: RunFolder,
-  recipe: Recipe,
+  written: Recipe,
   saved: SavedState | undefined,
 ): Promise<number> {
   const events = await readEvents(run.eventsPath);
-  let keep = events[0]?.type === 'run.started' ? 1 : 0;
-  for (const { id } of recipe.methods) {
+  const [first] = events;
+  if (first?.type === 'run.started' && first.recipe !== recipeHash(written)) {
+    throw new AppError('run.invalid', {
+      what: 'the recipe was changed after the run had begun',
+      where: run.recipePath,
+      hint: 'run the changed recipe as a new run',
+    });
+  }
+  let keep = first === undefined ? 0 : 1;
+  for (const { id } of written.methods) {
     if ((await loadMethodResult(run, id)) === undefined) {
-      return saved?.method === id ? Math.min(saved.events, eventsUpTo(events, id, saved.adaptation.step)) : keep;
+      return saved?.method === id ? saved.events : keep;
     }
     const end = events.findIndex((event) => event.type === 'method.finished' && event.method === id);
     keep = Math.max(keep, end + 1);
   }
   return keep;
-}
-
-/** Saves the adaptation state now and then, and when a run is cancelled. */
-class StateKeeper {
-  private readonly run: RunFolder;
-  private readonly method: string;
-  private readonly eventCount: () => number;
-  private latest: AdaptationState | undefined;
-  private savedStep = 0;
-  private nextSave = performance.now() + saveIntervalMilliseconds;
-
-  constructor(run: RunFolder, method: string, eventCount: () => number) {
-    this.run = run;
-    this.method = method;
-    this.eventCount = eventCount;
-  }
-
-  async offer(state: AdaptationState): Promise<void> {
-    this.latest = state;
-    if (performance.now() >= this.nextSave) await this.saveNow();
-  }
-
-  async saveNow(): Promise<void> {
-    if (this.latest === undefined || this.latest.step === this.savedStep) return;
-    const started = performance.now();
-    await saveState(this.run.statePath, {
-      method: this.method,
-      events: this.eventCount(),
-      adaptation: this.latest,
-    });
-    this.savedStep = this.latest.step;
-    const cost = performance.now() - started;
-    this.nextSave = performance.now() + Math.max(saveIntervalMilliseconds, 9 * cost);
-  }
 }
 
 function assembleReport(

@@ -18,7 +18,7 @@ export interface MethodResult {
 }
 
 function paths(run: RunFolder, method: string) {
-  const folder = join(run.folder, 'methods');
+  const folder = run.methodsFolder;
   return {
     folder,
     report: join(folder, `${method}.json`),

@@ -39,6 +39,8 @@ export interface RunFolder {
   readonly eventsPath: string;
   readonly timingsPath: string;
   readonly statePath: string;
+  /** What finished methods left. */
+  readonly methodsFolder: string;
   readonly routingPath: string;
   readonly reportPath: string;
   readonly exportedFolder: string;
@@ -60,6 +62,7 @@ function runFolderAt(folder: string): RunFolder {
     eventsPath: at('events.jsonl'),
     timingsPath: at('timings.jsonl'),
     statePath: at('state.safetensors'),
+    methodsFolder: at('methods'),
     routingPath: at('routing.safetensors'),
     reportPath: at('report.json'),
     exportedFolder: at('exported'),

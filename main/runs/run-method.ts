@@ -63,9 +63,9 @@ export async function prepareMethod(
   context: Pick<MethodContext, 'recipe' | 'inputs' | 'signal'> & Partial<Pick<MethodContext, 'onProgress'>>,
 ): Promise<PreparedMethod | undefined> {
   const { recipe, inputs, signal } = context;
-  const found = catalogueEntry(entry.method ?? entry.id);
+  const found = catalogueEntry(entry.method);
   const where = `method "${entry.id}" of recipe "${recipe.name}"`;
-  const parameters = resolveParameters(found.method, entry.parameters ?? {}, where);
+  const parameters = resolveParameters(found.method, entry.parameters, where);
   switch (found.kind) {
     case 'reference':
       if (found.method.id === 'individual') return undefined;
@@ -116,7 +116,7 @@ export async function runMethod(
     await runAdaptation(prepared, prepared.settings, state, context);
     values = state.values;
   }
-  const evaluations = await evaluateAll(prepared, values, context);
+  const evaluations = await evaluateAll(entry, prepared, values, context);
   return {
     report: reportOf(entry, prepared, evaluations, context.inputs),
     values,
@@ -197,6 +197,7 @@ function tasksPerCall({ config }: MergedModel, batch: number, tasks: number): nu
 
 /** Evaluates one model on every task, or without one every expert on its own task. */
 async function evaluateAll(
+  entry: RecipeMethod,
   prepared: PreparedMethod | undefined,
   values: ReadonlyMap<string, Tensor>,
   context: MethodContext,
@@ -218,10 +219,11 @@ async function evaluateAll(
       const onImages = (done: number) => {
         context.onProgress({ phase: 'evaluating', done: before + done, total, unit: 'images' });
       };
-      const evaluation = await evaluateTask(encoder, set, head, { batch, signal, onImages });
-      if (shared === undefined) await encoder.dispose();
-      const method = prepared?.entry.id ?? 'individual';
+      const evaluation = await evaluateTask(encoder, set, head, { batch, signal, onImages }).finally(
+        () => (shared === undefined ? encoder.dispose() : undefined),
+      );
       const { accuracy, correct, images } = evaluation;
+      const method = entry.id;
       await context.log({ type: 'evaluation', method, task: id, accuracy, correct, images });
       evaluations.push(evaluation);
       before += images;
@@ -239,7 +241,7 @@ function reportOf(
   inputs: RunInputs,
 ): MethodReport {
   const accuracy = Object.fromEntries(evaluations.map(({ task, accuracy: a }) => [task, a]));
-  const found = catalogueEntry(entry.method ?? entry.id);
+  const found = catalogueEntry(entry.method);
   const reduction = prepared?.settings?.reduction;
   const trainable = prepared?.model.trainables.reduce((n, { shape }) => n + elementCount(shape), 0);
   return {
@@ -252,7 +254,7 @@ function reportOf(
     // Filled in when the individual models are known.
     normalizedAverage: null,
     accuracy,
-    ...(entry.method === undefined ? {} : { method: entry.method }),
+    method: entry.method,
     ...(prepared === undefined ? {} : { parameters: { ...prepared.parameters } }),
     ...(reduction === undefined ? {} : { reduction }),
     ...(trainable === undefined || trainable === 0 ? {} : { trainableParameters: trainable }),
@@ -268,5 +270,5 @@ function titleOf(entry: RecipeMethod, title: string, parameters: ParameterValues
   const { router_layers: depth, granularity } = parameters as Readonly<Record<string, unknown>>;
   if (typeof depth === 'number') return `${title} l=${String(depth)}`;
   if (typeof granularity === 'string') return `${title} ${granularity}-wise`;
-  return entry.method === undefined || entry.method === entry.id ? title : `${title} (${entry.id})`;
+  return entry.method === entry.id ? title : `${title} (${entry.id})`;
 }

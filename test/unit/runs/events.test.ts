@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   appendTiming,
   EventLog,
-  eventsUpTo,
   formatEvent,
   readEvents,
   type RunEvent,
@@ -109,14 +108,6 @@ describe('EventLog', () => {
       what: 'the log holds 1 events, but the saved state was written after 2',
     });
   });
-});
-
-it('finds the events that belong to a saved step', () => {
-  expect(eventsUpTo(events, 'wemoe_2', 0)).toBe(6);
-  expect(eventsUpTo(events, 'wemoe_2', 1)).toBe(7);
-  expect(eventsUpTo(events, 'wemoe_2', 2)).toBe(10);
-  expect(eventsUpTo(events, 'ties', 0)).toBe(2);
-  expect(eventsUpTo(events, 'average', 0)).toBe(0);
 });
 
 it('notes times beside the log', async () => {
