@@ -1,23 +1,23 @@
 /**
  * Makes the frozen heads from the base model, and fine-tunes one expert per task.
  *
- *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--steps 1200] [--validate] [--threads 2]
+ *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--steps 1200] [--threads 2]
  *
  * A head holds one row per class: the mean of the base model's normalised features of the class's
- * training images, minus the task's mean, normalised; it stands in for CLIP's text embeddings. With
- * --validate the last fifth of the training groups (fonts, artists, scenes, …) is held out and scored;
- * test images are never read here.
+ * training images, minus the task's mean, normalised; it stands in for CLIP's text embeddings. A fifth
+ * of the training groups (fonts, artists, scenes, …) is held out: settings of training, merging and
+ * adaptation are chosen on it. Test images are never read here.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeSafetensors } from '../../main/checkpoints/writer.ts';
 import { readSpriteSheet } from '../../main/data/sprite-sheet.ts';
-import type { LabelledSet } from '../../main/data/labelled.ts';
 import type { Tensor } from '../../main/lib/tensor.ts';
 import { demoTasks, normalisation, seed, trainingFolder } from './settings.ts';
 import { accuracyOf, encodeAll } from './features.ts';
 import { prototypes } from './prototypes.ts';
+import { splitByGroup } from './split.ts';
 import { loadModel, saveModel } from './store.ts';
 import { train } from './trainer.ts';
 
@@ -31,31 +31,18 @@ const { values } = parseArgs({
     others: { type: 'string', default: '0.1' },
     decay: { type: 'string', default: '0' },
     threads: { type: 'string', default: '2' },
-    validate: { type: 'boolean', default: false },
   },
 });
 
 /** Temperature of the cosine logits, CLIP's exp(logit_scale). */
 const logitScale = 20;
 
-/** Indices to train on and to hold out; whole groups go to one side. */
-function splitByGroup(
-  set: LabelledSet,
-  groups: readonly number[] | undefined,
-): [number[], number[]] {
-  const all = Array.from(set.labels, (_, index) => index);
-  if (!values.validate) return [all, []];
-  const held = (index: number) =>
-    (Math.imul((groups?.[index] ?? index) + 1, 0x9e3779b1) >>> 16) % 5 === 4;
-  return [all.filter((index) => !held(index)), all.filter(held)];
-}
-
 const base = await loadModel(values.base);
 await mkdir(join(values.out, 'heads'), { recursive: true });
 for (const task of values.tasks.split(',')) {
   const path = join(trainingFolder, 'tasks', task, 'train.json');
   const set = await readSpriteSheet(path, normalisation);
-  const [trained, held] = splitByGroup(set, set.groups);
+  const [trained, held] = splitByGroup(set);
   const labels = Int32Array.from(trained, (index) => set.labels[index] ?? 0);
   const head = prototypes(
     await encodeAll(base, set.images, trained, Number(values.threads)),
@@ -68,7 +55,7 @@ for (const task of values.tasks.split(',')) {
       head,
       Int32Array.from(indices, (index) => set.labels[index] ?? 0),
     );
-  const before = held.length === 0 ? Number.NaN : await score(base.weights, held);
+  const before = await score(base.weights, held);
   const started = performance.now();
   const { weights } = await train(
     base.config,
@@ -99,12 +86,10 @@ for (const task of values.tasks.split(',')) {
     },
   );
   const seconds = (performance.now() - started) / 1000;
-  const line =
-    held.length === 0
-      ? ''
-      : `, held-out groups: base ${before.toFixed(3)}, expert ${(await score(weights, held)).toFixed(3)}`;
+  const after = await score(weights, held);
+  const seen = await score(weights, trained.slice(0, 1000));
   console.log(
-    `${task}: ${seconds.toFixed(0)} s, training sample ${(await score(weights, trained.slice(0, 1000))).toFixed(3)}${line}`,
+    `${task}: ${seconds.toFixed(0)} s, training sample ${seen.toFixed(3)}, held-out groups: base ${before.toFixed(3)}, expert ${after.toFixed(3)}`,
   );
   await saveModel(join(values.out, 'experts', task), base.config, weights);
   await writeSafetensors(
