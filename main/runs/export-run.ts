@@ -1,5 +1,6 @@
 /** Exports a method of a finished run. */
 import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Engine } from '../engine/engine.ts';
 import { compileEncoder, evaluateTask } from '../evaluation/evaluate.ts';
@@ -12,6 +13,7 @@ import {
 import { foldStatic } from '../exporting/fold.ts';
 import type { ExportSource } from '../exporting/source.ts';
 import { imageBatch } from '../data/images.ts';
+import { writing } from '../lib/durable-file.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { staticModel, type MergedModel } from '../models/merged-model.ts';
@@ -63,9 +65,11 @@ export async function exportRun(run: FinishedRun, request: ExportRequest): Promi
   const result = chooseResult(run, request.method);
   const { source, accuracy } = await describeExport(run, result, request);
   const first = run.inputs.tasks[0];
+  const several = request.formats.length > 1;
+  if (several) await writing(request.target, mkdir(request.target, { recursive: true }));
   const results: ExportResult[] = [];
   for (const format of request.formats) {
-    const target = request.formats.length === 1 ? request.target : join(request.target, format);
+    const target = several ? join(request.target, format) : request.target;
     results.push(
       await exportModel(source, format, target, {
         engine: run.engine,
