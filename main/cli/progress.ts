@@ -1,5 +1,5 @@
 /** Progress of long work: one live line on a terminal, a plain line now and then in a log. */
-import { paint, shorten, type Terminal } from './terminal.ts';
+import { displayWidth, paint, shorten, type Terminal } from './terminal.ts';
 
 export interface ProgressOptions {
   /** Takes text as it is, e.g. standard error's write. */
@@ -15,6 +15,7 @@ const logMs = 5_000;
 const rateWindowMs = 15_000;
 const eraseLine = '\r\x1b[2K';
 const barWidth = 20;
+const shortestBar = 6;
 
 interface Work {
   readonly what: string;
@@ -108,10 +109,11 @@ export class Progress {
       this.#write(`${work.what}: ${numbers}\n`);
       return;
     }
-    const bar = work.total > 0 ? drawBar(work.done / work.total) : '';
     // The last column stays free: some terminals wrap when it is written.
     const words = `${work.what} ${numbers}`;
-    const fits = bar !== '' && words.length + bar.length + 1 < width;
+    const room = Math.min(barWidth, width - 2 - displayWidth(words));
+    const fits = work.total > 0 && room >= shortestBar;
+    const bar = fits ? drawBar(work.done / work.total, room) : '';
     const line = fits ? `${work.what} ${bar} ${numbers}` : shorten(words.trimEnd(), width - 1);
     const coloured = fits ? line.replace(bar, paint(colour, { colour: 'cyan' }, bar)) : line;
     this.#write(eraseLine + coloured);
@@ -138,9 +140,9 @@ export class Progress {
   }
 }
 
-function drawBar(share: number): string {
-  const filled = Math.max(0, Math.min(barWidth, Math.round(share * barWidth)));
-  return '━'.repeat(filled) + '─'.repeat(barWidth - filled);
+function drawBar(share: number, width: number): string {
+  const filled = Math.max(0, Math.min(width, Math.round(share * width)));
+  return '━'.repeat(filled) + '─'.repeat(width - filled);
 }
 
 function rate(count: number, ms: number, unit: string): string {

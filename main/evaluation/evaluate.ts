@@ -3,6 +3,7 @@ import { imageBatch } from '../data/images.ts';
 import type { LabelledSet } from '../data/labelled.ts';
 import type { Engine, Executable } from '../engine/engine.ts';
 import { Builder } from '../graph/builder.ts';
+import type { Program } from '../graph/program.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { logits, type Head } from '../models/head.ts';
@@ -23,29 +24,35 @@ export interface Encoder {
   dispose(): Promise<void>;
 }
 
+/** The forward pass: `features` [B, e] and `routing/…` [G, K] from `images` [B, c, s, s] and the trainables. */
+export function encoderProgram(model: MergedModel, { batch, reduction }: EncoderOptions): Program {
+  const g = new Builder();
+  const images = g.input('images', imageShape(model.config, batch), { batch: true });
+  const { features, routing } = model.encode(g, images, { reduction, groups: 1 });
+  return g.build('encoder', {
+    features,
+    ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
+  });
+}
+
 /** Compiles `model` for batches of any size (under `batch-mean`, the images of a call share λ). */
 export async function compileEncoder(
   engine: Engine,
   model: MergedModel,
   values: ReadonlyMap<string, Tensor>,
-  { batch, reduction }: EncoderOptions,
+  options: EncoderOptions,
 ): Promise<Encoder> {
-  const g = new Builder();
-  const images = g.input('images', imageShape(model.config, batch), { batch: true });
-  const { features, routing } = model.encode(g, images, { reduction, groups: 1 });
-  const program = g.build('encoder', {
-    features,
-    ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
-  });
+  const program = encoderProgram(model, options);
+  const layers = program.results.length - 1;
   const executable: Executable = await engine.compile(program, model.constants);
   return {
-    layers: routing.length,
+    layers,
     encode: async (input) => {
       const results = await executable.run({ images: input, ...Object.fromEntries(values) });
       const count = input.shape[0] ?? 0;
       return {
         features: resultNamed(results, 'features'),
-        routing: routing.map((_, layer) =>
+        routing: Array.from({ length: layers }, (_, layer) =>
           repeatRows(resultNamed(results, routingName(layer)), count),
         ),
       };

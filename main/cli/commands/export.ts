@@ -33,7 +33,7 @@ export const exportCommand = defineCommand({
     const run = await openRun(path);
     const engine = await createEngine('onnx');
     const finished = await loadFinishedRun(run, engine, (recipe) =>
-      loadInputs(recipe, () => undefined, signal),
+      loadInputs(recipe, undefined, signal),
     );
     try {
       progress.start('Exporting', 3, 'stages');

@@ -1,6 +1,7 @@
 /** The commands of the program, in the order of its help. */
 import type { Command } from '../command.ts';
 import { demo } from './demo.ts';
+import { dump } from './dump.ts';
 import { engines } from './engines.ts';
 import { evaluate } from './evaluate.ts';
 import { exportCommand } from './export.ts';
@@ -15,5 +16,6 @@ export const commands: readonly Command[] = [
   evaluate,
   exportCommand,
   inspect,
+  dump,
   engines,
 ];

@@ -1,4 +1,3 @@
-import { dirname, resolve } from 'node:path';
 import { createEngine } from '../../engine/registry.ts';
 import { AppError } from '../../lib/errors.ts';
 import { catalogueEntry, methodCatalogue } from '../../runs/catalogue.ts';
@@ -11,6 +10,7 @@ import {
   type Recipe,
   type RecipeMethod,
 } from '../../runs/recipe.ts';
+import { recipeFolder } from '../../runs/run-folder.ts';
 import { defineCommand } from '../command.ts';
 
 export const merge = defineCommand({
@@ -27,14 +27,14 @@ export const merge = defineCommand({
   async run({ method, out }, [path = ''], { signal, progress }) {
     const recipe = await readRecipe(path, methodCatalogue);
     const entry = chooseStatic(recipe, method, path);
-    const recipeFolder = dirname(resolve(path));
-    const resolved = resolveRecipePaths(recipe, recipeFolder);
+    const folder = await recipeFolder(path);
+    const resolved = resolveRecipePaths(recipe, folder);
     progress.start('Loading', 1, 'recipes');
-    const inputs = await loadInputs(resolved, () => undefined, signal);
+    const inputs = await loadInputs(resolved, undefined, signal);
     try {
       const engine = await createEngine('onnx');
       progress.start(`Merging with ${entry.id}`, 1, 'models');
-      const finished = mergeOnly(entry, { recipe, recipeFolder, inputs, engine });
+      const finished = mergeOnly(entry, { recipe, recipeFolder: folder, inputs, engine });
       const { results } = await exportRun(finished, {
         method: entry.id,
         formats: ['safetensors'],

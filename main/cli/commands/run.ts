@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { createEngine } from '../../engine/registry.ts';
+import { join } from 'node:path';
+import { createEngine, type ChosenEngine } from '../../engine/registry.ts';
 import { CancelledError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
-import { runJob } from '../../runs/job.ts';
-import { readRecipe, type Recipe } from '../../runs/recipe.ts';
-import { createRun, openRun, type RunFolder } from '../../runs/run-folder.ts';
+import { loadInputs } from '../../runs/inputs.ts';
+import { runJob, type JobOptions } from '../../runs/job.ts';
+import { readRecipe, resolveRecipePaths, type Recipe } from '../../runs/recipe.ts';
+import { createRun, openRun, recipeFolder, type RunFolder } from '../../runs/run-folder.ts';
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
 import { presentRun, watchJob } from '../run-view.ts';
 
@@ -27,39 +28,55 @@ export const run = defineCommand({
     if (existsSync(join(path, 'run.json'))) {
       const folder = await openRun(path);
       const recipe = await readRecipe(folder.recipePath, methodCatalogue);
-      return executeRun(folder, recipe, context);
+      const engine = await engineOf(recipe);
+      const watched = watchJob(context.progress, recipe, engine);
+      return execute(folder, context, { engine, ...watched });
     }
     return startRun(path, project ?? 'mergewright-project', context);
   },
 });
 
-/** Creates a run of the recipe at `recipePath` in a project folder and executes it. */
+/**
+ * Creates a run of the recipe at `recipePath` in a project folder and executes it. Nothing is created
+ * when the recipe or anything that it names is wrong.
+ */
 export async function startRun(
   recipePath: string,
   project: string,
   context: CommandContext,
 ): Promise<CommandResult> {
   const recipe = await readRecipe(recipePath, methodCatalogue);
-  const folder = await createRun(project, recipe, dirname(resolve(recipePath)));
-  return executeRun(folder, recipe, context);
+  const folder = await recipeFolder(recipePath);
+  const engine = await engineOf(recipe);
+  const watched = watchJob(context.progress, recipe, engine);
+  const resolved = resolveRecipePaths(recipe, folder);
+  const inputs = await loadInputs(resolved, watched.onLoad, context.signal);
+  try {
+    const run = await createRun(project, recipe, folder);
+    return await execute(run, context, { engine, inputs, ...watched });
+  } finally {
+    await inputs.close();
+  }
 }
 
-async function executeRun(
-  folder: RunFolder,
-  recipe: Recipe,
+function engineOf({ engine }: Recipe): Promise<ChosenEngine> {
+  const { id = 'auto', threads } = engine ?? {};
+  return createEngine(id, threads === undefined ? {} : { threads });
+}
+
+async function execute(
+  run: RunFolder,
   { signal, progress, terminal }: CommandContext,
+  options: Omit<JobOptions, 'signal'>,
 ): Promise<CommandResult> {
-  const { id = 'auto', threads } = recipe.engine ?? {};
-  const engine = await createEngine(id, threads === undefined ? {} : { threads });
   try {
-    const watched = watchJob(progress, recipe, engine);
-    const report = await runJob(folder, { engine, signal, ...watched });
+    const report = await runJob(run, { ...options, signal });
     progress.finish();
-    return await presentRun(folder, report, terminal);
+    return await presentRun(run, report, terminal);
   } catch (error) {
     if (error instanceof CancelledError) {
       progress.abandon();
-      progress.log(`Go on with: mergewright run ${folder.folder}`);
+      progress.log(`Go on with: mergewright run ${run.folder}`);
     }
     throw error;
   }

@@ -47,29 +47,7 @@ export function encodeProgram(
   external: ReadonlyMap<string, ExternalRange> = new Map(),
   description: ModelDescription = {},
 ): Uint8Array {
-  const emitter = new NodeEmitter();
-  const names = new Map<Value, string>();
-  for (const { name, value } of program.parameters) names.set(value, name);
-  for (const { op, inputs, attributes, output } of program.equations) {
-    const name = lower(op, {
-      to: emitter,
-      inputs: inputs.map((input) => names.get(input) ?? ''),
-      attributes,
-      shapes: inputs.map((input) => shapeOf(program, input)),
-      shape: shapeOf(program, output),
-    });
-    names.set(output, name);
-  }
-  for (const { name, value } of program.results) {
-    emitter.nodes.push({
-      opType: 'Identity',
-      name: `result_${name}`,
-      input: [names.get(value) ?? ''],
-      output: [name],
-      attribute: [],
-    });
-  }
-
+  const emitter = lowerProgram(program);
   const generic = batchValues(program);
   const valueInfo = (name: string, value: Value): ValueInfoProto => {
     const help = description.help?.get(name);
@@ -104,6 +82,42 @@ export function encodeProgram(
       output: program.results.map(({ name, value }) => valueInfo(name, value)),
     },
   });
+}
+
+/** The nodes of `program`; results are named as in the program. */
+function lowerProgram(program: Program): NodeEmitter {
+  const emitter = new NodeEmitter();
+  const names = new Map<Value, string>();
+  for (const { name, value } of program.parameters) names.set(value, name);
+  for (const { op, inputs, attributes, output } of program.equations) {
+    const name = lower(op, {
+      to: emitter,
+      inputs: inputs.map((input) => names.get(input) ?? ''),
+      attributes,
+      shapes: inputs.map((input) => shapeOf(program, input)),
+      shape: shapeOf(program, output),
+    });
+    names.set(output, name);
+  }
+  for (const { name, value } of program.results) {
+    emitter.nodes.push({
+      opType: 'Identity',
+      name: `result_${name}`,
+      input: [names.get(value) ?? ''],
+      output: [name],
+      attribute: [],
+    });
+  }
+  return emitter;
+}
+
+/** The nodes that `program` is lowered to, one line each. */
+export function describeLowering(program: Program): string {
+  const { nodes } = lowerProgram(program);
+  const lines = nodes.map(
+    ({ opType, input, output }) => `  ${output.join(', ')} = ${opType}(${input.join(', ')})\n`,
+  );
+  return `onnx ${program.name}, opset ${opset}\n${lines.join('')}`;
 }
 
 function initializer(
