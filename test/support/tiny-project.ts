@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { writeSafetensors } from '../../main/checkpoints/writer.ts';
 import { randomStream } from '../../main/lib/random.ts';
 import type { Tensor } from '../../main/lib/tensor.ts';
-import { formatVisionConfig } from '../../main/models/vision-config.ts';
+import { formatVisionConfig, type VisionConfig } from '../../main/models/vision-config.ts';
 import { parseRecipe, type Recipe } from '../../main/runs/recipe.ts';
 import { createRun, type RunFolder } from '../../main/runs/run-folder.ts';
 import { expertSet, randomHead, tinyConfig } from './tiny-models.ts';
@@ -54,9 +54,13 @@ export async function writeSpriteSheet(
   return path;
 }
 
-async function writeModel(folder: string, weights: ReadonlyMap<string, Tensor>): Promise<void> {
+export async function writeModel(
+  folder: string,
+  weights: ReadonlyMap<string, Tensor>,
+  config: VisionConfig = tinyConfig,
+): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'config.json'), JSON.stringify(formatVisionConfig(tinyConfig)));
+  await writeFile(join(folder, 'config.json'), JSON.stringify(formatVisionConfig(config)));
   await writeSafetensors(
     join(folder, 'model.safetensors'),
     [...weights].map(([name, { shape, data }]) => ({ name, dtype: 'F32', shape, data })),
@@ -105,19 +109,21 @@ export interface TinyProject {
 export async function createTinyProject(
   folder: string,
   methods: readonly object[] = tinyMethods,
+  config: VisionConfig = tinyConfig,
 ): Promise<TinyProject> {
-  const set = expertSet(tinyTasks.length);
-  await writeModel(join(folder, 'models/base'), set.base);
+  const set = expertSet(tinyTasks.length, config);
+  await writeModel(join(folder, 'models/base'), set.base, config);
   await mkdir(join(folder, 'heads'), { recursive: true });
   await mkdir(join(folder, 'data'), { recursive: true });
   for (const [index, task] of tinyTasks.entries()) {
-    await writeModel(join(folder, `models/${task}`), set.experts[index]!);
+    await writeModel(join(folder, `models/${task}`), set.experts[index]!, config);
     const classes = classCounts[task];
-    const { weight } = randomHead(task, classes, tinyConfig.hiddenSize);
+    const { weight } = randomHead(task, classes, config.hiddenSize);
     await writeSafetensors(join(folder, `heads/${task}.safetensors`), [
       { name: 'weight', dtype: 'F32', ...weight },
     ]);
-    await writeSpriteSheet(join(folder, 'data'), { task, classes, count: 7 });
+    const tile = config.imageSize;
+    await writeSpriteSheet(join(folder, 'data'), { task, classes, count: 7, tile });
   }
   const text = JSON.stringify({
     schema: 1,

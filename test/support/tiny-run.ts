@@ -1,6 +1,7 @@
 /** Running jobs of tiny projects in tests, and what must be the same about every finished run. */
 import type { ChosenEngine } from '../../main/engine/registry.ts';
 import { createEngine } from '../../main/engine/registry.ts';
+import { tinyConfig } from './tiny-models.ts';
 import { filesBelow } from './temporary-folder.ts';
 import type { RunFolder } from '../../main/runs/run-folder.ts';
 
@@ -18,18 +19,21 @@ export async function comparableFiles(run: RunFolder): Promise<Record<string, st
   return Object.fromEntries(files.map(([name, bytes]) => [name, bytes.toString('latin1')]));
 }
 
+/** One block: sessions are made quickly. */
+export const briefConfig = { ...tinyConfig, layerCount: 1 };
+
 /** Few steps of two adaptive methods between methods that do not adapt: enough for every kind of event. */
 export const briefMethods = [
   { id: 'individual' },
   {
     id: 'adamerging_task',
     method: 'adamerging',
-    parameters: { granularity: 'task', steps: 3, learning_rate: 0.01 },
+    parameters: { granularity: 'task', steps: 2, learning_rate: 0.01 },
   },
   {
     id: 'wemoe_2',
     method: 'wemoe',
-    parameters: { router_layers: 2, steps: 4, learning_rate: 0.01, schedule: 'cosine' },
+    parameters: { router_layers: 2, steps: 3, learning_rate: 0.01, schedule: 'cosine' },
   },
   { id: 'task_arithmetic' },
 ];

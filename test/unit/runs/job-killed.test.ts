@@ -10,7 +10,7 @@ import { runJob } from '../../../main/runs/job.ts';
 import type { RunFolder } from '../../../main/runs/run-folder.ts';
 import { filesBelow, temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTinyProject } from '../../support/tiny-project.ts';
-import { briefMethods, comparableFiles, tinyEngine } from '../../support/tiny-run.ts';
+import { briefConfig, briefMethods, comparableFiles, tinyEngine } from '../../support/tiny-run.ts';
 
 const child = fileURLToPath(new URL('../../support/job-child.ts', import.meta.url));
 
@@ -34,7 +34,7 @@ async function killAfter(run: RunFolder, events: number, milliseconds: number): 
 
 it('ends with the same bytes', { timeout: 240_000 }, async () => {
   const engine = await tinyEngine();
-  const project = await createTinyProject(await temporaryFolder(), briefMethods);
+  const project = await createTinyProject(await temporaryFolder(), briefMethods, briefConfig);
   const whole = await project.createRun();
   await runJob(whole, { engine });
 
