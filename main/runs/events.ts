@@ -74,7 +74,7 @@ export type RunEvent = z.output<typeof runEventSchema>;
 
 /** When things happened; never compared between runs. */
 export const timingSchema = z.strictObject({
-  type: z.enum(['run.started', 'run.resumed', 'method.finished', 'run.finished', 'run.cancelled']),
+  type: z.enum(['run.started', 'run.resumed', 'method.finished', 'run.finished']),
   /** ISO 8601. */
   at: z.string(),
   method: z.string().optional(),

@@ -65,7 +65,6 @@ export const recipeSchema = z.strictObject({
 });
 
 export type Recipe = z.output<typeof recipeSchema>;
-export type RecipeTask = Recipe['tasks'][number];
 export type RecipeMethod = Recipe['methods'][number];
 
 /** What a recipe is checked against without this module knowing any method. */
@@ -171,7 +170,7 @@ function checkMethods(recipe: Recipe, methods: MethodCatalogue, place: RecipePla
 }
 
 /** The error for a method name that no method record has. */
-export function unknownMethod(name: string, known: readonly string[], where: string): AppError {
+function unknownMethod(name: string, known: readonly string[], where: string): AppError {
   const meant = closest(name, known);
   return new AppError('recipe.unknown_method', {
     what: `there is no merging method "${name}"`,

@@ -67,7 +67,6 @@ export const reportSchema = z.strictObject({
 
 export type Report = z.output<typeof reportSchema>;
 export type MethodReport = z.output<typeof methodReportSchema>;
-export type TaskDetails = z.output<typeof taskDetails>;
 
 /** The mean accuracy over `tasks`. */
 export function averageAccuracy(
