@@ -1,5 +1,5 @@
 /** What an adaptive merging method is: a record like those of merging/, with a model that learns. */
-import type { ParameterTable, ParameterValues } from '../merging/parameters.ts';
+import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
 import type { MergedModel, Reduction } from '../models/merged-model.ts';
 import type { ExpertSet } from './dictionary.ts';
 

@@ -4,7 +4,7 @@
  * and progress are the executor's matter.
  */
 import type { LawId } from './laws.ts';
-import type { GivenParameters, ParameterTable, ParameterValues } from './parameters.ts';
+import type { GivenParameters, ParameterTable, ParameterValues } from '../lib/parameters.ts';
 
 /** The aligned values of one tensor in all models, finite, as fp32. */
 export interface Group {

@@ -17,7 +17,7 @@ import {
 import { AppError } from '../lib/errors.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { mergeToMemory } from '../merging/executor.ts';
-import { resolveParameters, type ParameterValues } from '../merging/parameters.ts';
+import { resolveParameters, type ParameterValues } from '../lib/parameters.ts';
 import { staticModel, type MergedModel, type Reduction } from '../models/merged-model.ts';
 import { tokenCount } from '../models/vision-config.ts';
 import { catalogueEntry } from './catalogue.ts';
@@ -123,6 +123,7 @@ export async function runMethod(
     routing: new Map(
       evaluations.flatMap(({ task, routing }) => (routing === undefined ? [] : [[task, routing]])),
     ),
+    predictions: new Map(evaluations.map((each) => [each.task, [...each.predictions]])),
   };
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { methods } from '../../main/merging/index.ts';
 import { laws, type LawId } from '../../main/merging/laws.ts';
 import type { Group, Method } from '../../main/merging/method.ts';
-import type { GivenParameters, Parameter } from '../../main/merging/parameters.ts';
+import type { GivenParameters, Parameter } from '../../main/lib/parameters.ts';
 import { runMethod } from '../unit/merging/in-memory.ts';
 
 interface Sample {

@@ -5,7 +5,7 @@ import { normals, randomStream } from '../../../main/lib/random.ts';
 import { elementCount, type Tensor } from '../../../main/lib/tensor.ts';
 import { mergeGroups } from '../../../main/merging/executor.ts';
 import type { Group, GroupSource, Method } from '../../../main/merging/method.ts';
-import { resolveParameters, type GivenParameters } from '../../../main/merging/parameters.ts';
+import { resolveParameters, type GivenParameters } from '../../../main/lib/parameters.ts';
 import { formatVisionConfig, type VisionConfig } from '../../../main/models/vision-config.ts';
 import { visionTensors } from '../../../main/models/vit.ts';
 

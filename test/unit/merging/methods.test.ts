@@ -4,7 +4,7 @@ import { indexFile, methodIndex } from '../../../build/generate-method-index.ts'
 import { methods } from '../../../main/merging/index.ts';
 import { taskArithmetic } from '../../../main/merging/methods/task-arithmetic.ts';
 import { ties } from '../../../main/merging/methods/ties.ts';
-import { resolveParameters } from '../../../main/merging/parameters.ts';
+import { resolveParameters } from '../../../main/lib/parameters.ts';
 import { runMethod } from './in-memory.ts';
 
 const fp32 = (...values: number[]) => Float32Array.from(values);

@@ -4,7 +4,7 @@ import {
   describeRange,
   resolveParameters,
   type ParameterTable,
-} from '../../../main/merging/parameters.ts';
+} from '../../../main/lib/parameters.ts';
 
 const text = { title: 'Title', help: 'Help.' };
 const method = {

@@ -1,6 +1,6 @@
 /** The parameters of a method: one table from which validation, forms, flags and help are made. */
-import { closest } from '../lib/closest.ts';
-import { AppError } from '../lib/errors.ts';
+import { closest } from './closest.ts';
+import { AppError } from './errors.ts';
 
 interface ParameterText {
   /** As a form labels it, with the symbol of the literature. */
