@@ -41,7 +41,7 @@ export interface LoadProgress {
 /** Loads the inputs of `recipe`, whose paths are already absolute. */
 export async function loadInputs(
   recipe: Recipe,
-  onProgress: (progress: LoadProgress) => void,
+  onProgress: (progress: LoadProgress) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<RunInputs> {
   const total = 1 + 2 * recipe.tasks.length;

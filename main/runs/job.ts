@@ -20,6 +20,8 @@ import { StateKeeper } from './state-keeper.ts';
 
 export interface JobOptions {
   readonly engine: ChosenEngine;
+  /** What the recipe names, where it is loaded already; whoever loaded it closes it. */
+  readonly inputs?: RunInputs | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onLoad?: (progress: LoadProgress) => void;
   readonly onEvent?: (event: RunEvent) => void;
@@ -56,19 +58,21 @@ export async function runJob(run: RunFolder, options: JobOptions): Promise<Repor
 
 /** Clears what killed processes were writing. */
 async function sweep(run: RunFolder): Promise<void> {
-  await sweepStaleTemporaries(run.folder);
-  if (existsSync(run.methodsFolder)) await sweepStaleTemporaries(run.methodsFolder);
+  for (const folder of [run.folder, run.methodsFolder, run.predictionsFolder]) {
+    if (existsSync(folder)) await sweepStaleTemporaries(folder);
+  }
 }
 
 async function continueRun(run: RunFolder, options: JobOptions): Promise<Report> {
   const { recipe: written, folder } = await readRunRecipe(run);
   const recipe = resolveRecipePaths(written, folder);
-  const inputs = await loadInputs(recipe, options.onLoad ?? (() => undefined), options.signal);
+  const inputs = options.inputs ?? (await loadInputs(recipe, options.onLoad, options.signal));
   try {
     const { results, log } = await runMethods(run, recipe, written, inputs, options);
     const report = assembleReport(written, inputs, options.engine, results);
     await saveRunRouting(run, results);
-    const finished = { recipe: written, recipeFolder: folder, inputs, ...options, results, report };
+    const { engine } = options;
+    const finished = { recipe: written, recipeFolder: folder, inputs, engine, results, report };
     const exported = await exportAsAsked(run, finished, options, log);
     await log({ type: 'run.finished' });
     const complete = { ...report, exported };
@@ -76,7 +80,7 @@ async function continueRun(run: RunFolder, options: JobOptions): Promise<Report>
     await appendTiming(run.timingsPath, { type: 'run.finished' });
     return complete;
   } finally {
-    await inputs.close();
+    if (options.inputs === undefined) await inputs.close();
   }
 }
 

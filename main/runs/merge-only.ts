@@ -17,7 +17,7 @@ export function mergeOnly(
   };
   return {
     ...run,
-    results: [{ report, values: new Map(), routing: new Map() }],
+    results: [{ report, values: new Map(), routing: new Map(), predictions: new Map() }],
     report: {
       schema: 1,
       recipe: recipeHash(run.recipe),

@@ -1,7 +1,11 @@
-/** What a finished method leaves in the run folder: its report entry, learned values, routing weights. */
+/**
+ * What a finished method leaves in the run folder: its report entry, learned values, routing weights
+ * and predictions.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { openSafetensors } from '../checkpoints/safetensors.ts';
 import { writeSafetensors, type TensorToWrite } from '../checkpoints/writer.ts';
 import { writeFileDurably } from '../lib/durable.ts';
@@ -15,7 +19,13 @@ export interface MethodResult {
   readonly values: ReadonlyMap<string, Tensor>;
   /** λ [images, layers, K] by task id; empty without routers. */
   readonly routing: ReadonlyMap<string, Tensor>;
+  /** Predicted class of each image by task id; empty where nothing was evaluated. */
+  readonly predictions: Predictions;
 }
+
+export type Predictions = ReadonlyMap<string, readonly number[]>;
+
+const predictionsSchema = z.record(z.string(), z.array(z.int().min(0)));
 
 function paths(run: RunFolder, method: string) {
   const folder = run.methodsFolder;
@@ -24,6 +34,7 @@ function paths(run: RunFolder, method: string) {
     report: join(folder, `${method}.json`),
     values: join(folder, `${method}.safetensors`),
     routing: join(folder, `${method}.routing.safetensors`),
+    predictions: join(run.predictionsFolder, `${method}.json`),
   };
 }
 
@@ -33,6 +44,8 @@ export async function saveMethodResult(run: RunFolder, result: MethodResult): Pr
   await mkdir(at.folder, { recursive: true });
   await saveTensors(at.values, result.values);
   await saveTensors(at.routing, result.routing);
+  await mkdir(run.predictionsFolder, { recursive: true });
+  await writeFileDurably(at.predictions, formatPredictions(result.predictions));
   await writeFileDurably(at.report, `${JSON.stringify(result.report, null, 2)}\n`);
 }
 
@@ -47,7 +60,22 @@ export async function loadMethodResult(
     report: methodReportSchema.parse(JSON.parse(await readFile(at.report, 'utf8'))),
     values: await loadTensors(at.values),
     routing: await loadTensors(at.routing),
+    predictions: await loadPredictions(at.predictions),
   };
+}
+
+/** One line for each task. */
+function formatPredictions(predictions: Predictions): string {
+  const lines = [...predictions].map(
+    ([task, classes]) => `  ${JSON.stringify(task)}: ${JSON.stringify(classes)}`,
+  );
+  return `{\n${lines.join(',\n')}\n}\n`;
+}
+
+async function loadPredictions(path: string): Promise<Predictions> {
+  if (!existsSync(path)) return new Map();
+  const json: unknown = JSON.parse(await readFile(path, 'utf8'));
+  return new Map(Object.entries(predictionsSchema.parse(json)));
 }
 
 /** All routing weights of a run in one file: `<method>/<task>` [images, layers, K]. */

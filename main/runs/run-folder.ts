@@ -41,6 +41,8 @@ export interface RunFolder {
   readonly statePath: string;
   /** What finished methods left. */
   readonly methodsFolder: string;
+  /** By method and task, the class predicted for every image. */
+  readonly predictionsFolder: string;
   readonly routingPath: string;
   readonly reportPath: string;
   readonly exportedFolder: string;
@@ -63,6 +65,7 @@ function runFolderAt(folder: string): RunFolder {
     timingsPath: at('timings.jsonl'),
     statePath: at('state.safetensors'),
     methodsFolder: at('methods'),
+    predictionsFolder: at('predictions'),
     routingPath: at('routing.safetensors'),
     reportPath: at('report.json'),
     exportedFolder: at('exported'),

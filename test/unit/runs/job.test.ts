@@ -107,7 +107,7 @@ describe('a run of every kind of method', () => {
 
   it('leaves nothing unfinished behind', async () => {
     expect(await readRunRecord(run)).toMatchObject({ status: 'done' });
-    const left = [...(await filesBelow(run.folder)).keys()].filter((name) => !/^methods/.test(name));
+    const left = [...(await filesBelow(run.folder)).keys()].filter((name) => !/^(methods|predictions)\//.test(name));
     expect(left).toEqual([
       'events.jsonl',
       'recipe.yaml',
