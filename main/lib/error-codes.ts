@@ -78,6 +78,8 @@ export const errorCodes = {
   'export.unknown_method': 'The run holds no merged model of this name.',
   'run.unfinished': 'A run has not finished yet.',
   'model.head_missing': 'A task has no classification head.',
+  'run.changed':
+    'A run cannot go on: its recipe, inputs or engine are others than at its beginning.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -17,7 +17,10 @@ export const runEventSchema = z.discriminatedUnion('type', [
     schema: z.literal(1),
     /** SHA-256 of the canonical recipe. */
     recipe: z.string(),
+    /** Title, device and threads: what the bytes of the results depend on. */
     engine: z.string(),
+    /** SHA-256 over all checkpoints, heads and images. */
+    inputs: z.string(),
     tasks: z.array(z.string()),
     methods: z.array(z.string()),
   }),

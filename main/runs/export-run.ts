@@ -136,7 +136,7 @@ async function describeExport(
       model,
       values,
       base: { name: basename(recipe.base), ...sha256(inputs, 'base') },
-      experts: recipe.tasks.map((task) => ({ name: task.id, ...sha256(inputs, task.id) })),
+      experts: recipe.tasks.map((task) => ({ name: task.id, ...sha256(inputs, `expert/${task.id}`) })),
       tasks: inputs.tasks.map(({ id: task, head, set }) => ({
         head,
         title: set.title,

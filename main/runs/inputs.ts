@@ -1,6 +1,7 @@
 /** Everything a recipe names, read and checked against each other before anything is computed. */
 import { checkpointFingerprint } from '../checkpoints/fingerprint.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
+import { createHash } from 'node:crypto';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import type { LabelledSet } from '../data/labelled.ts';
 import type { Normalisation } from '../data/images.ts';
@@ -27,7 +28,7 @@ export interface RunInputs {
   readonly experts: readonly VisionModel[];
   readonly tasks: readonly TaskInput[];
   readonly normalisation: Normalisation;
-  /** SHA-256 of the tensors of each checkpoint, by what the recipe calls it. */
+  /** SHA-256 of what was read: `base`, and `expert/<id>` and `task/<id>` (images, labels, head). */
   readonly fingerprints: ReadonlyMap<string, string>;
   close(): Promise<void>;
 }
@@ -76,12 +77,14 @@ export async function loadInputs(
       const checkpoint = expertCheckpoints[index];
       if (checkpoint === undefined) throw new Error('expert without a checkpoint');
       experts.push(await loadVisionModel(checkpoint));
-      fingerprints.set(id, await checkpointFingerprint(checkpoint));
+      fingerprints.set(`expert/${id}`, await checkpointFingerprint(checkpoint));
     }
     const tasks: TaskInput[] = [];
     for (const task of recipe.tasks) {
       advance(`images of ${task.id}`);
-      tasks.push(await loadTask(task, base.config, normalisation));
+      const input = await loadTask(task, base.config, normalisation);
+      fingerprints.set(`task/${task.id}`, taskFingerprint(input));
+      tasks.push(input);
     }
     onProgress({ what: 'inputs', done: total, total });
     return {
@@ -98,6 +101,17 @@ export async function loadInputs(
     await close();
     throw error;
   }
+}
+
+function taskFingerprint({ set, head }: TaskInput): string {
+  const bytes = ({ buffer, byteOffset, byteLength }: Int32Array | Float32Array) =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  return createHash('sha256')
+    .update(JSON.stringify([set.classNames, set.images.normalisation]))
+    .update(set.images.store.pixels)
+    .update(bytes(set.labels))
+    .update(bytes(head.weight.data))
+    .digest('hex');
 }
 
 /** The labelled images of a task and its head, checked against the encoder and each other. */

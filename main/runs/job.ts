@@ -14,6 +14,7 @@ import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult }
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
 import { formatReport, normalizedAverage, parseReport, type Report } from './report.ts';
 import { lockRun, markRun, readRunRecipe, type RunFolder } from './run-folder.ts';
+import { describeStart, refuseOtherStart, type RunStart } from './run-start.ts';
 import { runMethod, type MethodProgress } from './run-method.ts';
 import { clearState, loadState, type SavedState } from './state.ts';
 import { StateKeeper } from './state-keeper.ts';
@@ -115,22 +116,15 @@ async function runMethods(
 ): Promise<{ results: MethodResult[]; log: (event: RunEvent) => Promise<void> }> {
   const results: MethodResult[] = [];
   let saved = await loadState(run.statePath);
-  const events = await EventLog.open(run.eventsPath, await eventsToKeep(run, written, saved));
+  const start = describeStart(written, inputs, options.engine);
+  const keep = await eventsToKeep(run, written, start, saved);
+  const events = await EventLog.open(run.eventsPath, keep);
   const log = async (event: RunEvent) => {
     await events.append(event);
     options.onEvent?.(event);
   };
   await appendTiming(run.timingsPath, { type: events.count === 0 ? 'run.started' : 'run.resumed' });
-  if (events.count === 0) {
-    await log({
-      type: 'run.started',
-      schema: 1,
-      recipe: recipeHash(written),
-      engine: options.engine.description.title,
-      tasks: recipe.tasks.map(({ id }) => id),
-      methods: recipe.methods.map(({ id }) => id),
-    });
-  }
+  if (events.count === 0) await log(start);
   for (const entry of recipe.methods) {
     const finished = await loadMethodResult(run, entry.id);
     if (finished !== undefined) {
@@ -183,17 +177,12 @@ async function runMethods(
 async function eventsToKeep(
   run: RunFolder,
   written: Recipe,
+  start: RunStart,
   saved: SavedState | undefined,
 ): Promise<number> {
   const events = await readEvents(run.eventsPath);
   const [first] = events;
-  if (first?.type === 'run.started' && first.recipe !== recipeHash(written)) {
-    throw new AppError('run.invalid', {
-      what: 'the recipe was changed after the run had begun',
-      where: run.recipePath,
-      hint: 'run the changed recipe as a new run',
-    });
-  }
+  if (first?.type === 'run.started') refuseOtherStart(run, first, start);
   let keep = first === undefined ? 0 : 1;
   for (const { id } of written.methods) {
     if ((await loadMethodResult(run, id)) === undefined) {

@@ -33,7 +33,7 @@ const routing = (number: number): RunEvent => ({
   lambda: [[[0.3, -0.1]]],
 });
 const events: readonly RunEvent[] = [
-  { type: 'run.started', schema: 1, recipe: 'r', engine: 'onnx', tasks: ['a'], methods: ['ties'] },
+  { type: 'run.started', schema: 1, recipe: 'r', engine: 'onnx', inputs: 'i', tasks: ['a'], methods: ['ties'] },
   { type: 'method.started', method: 'ties', steps: 0 },
   { type: 'evaluation', method: 'ties', task: 'a', accuracy: 0.5, correct: 1, images: 2 },
   { type: 'method.finished', method: 'ties' },

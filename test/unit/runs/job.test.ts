@@ -145,5 +145,5 @@ it('refuses to go on with another recipe than it began with', async () => {
   await runJob(begun, { engine });
   const other = await project.createRun({ methods, seed: 4 });
   await writeFile(begun.recipePath, await readFile(other.recipePath));
-  await expectFailure(runJob(begun, { engine }), 'run.invalid');
+  await expectFailure(runJob(begun, { engine }), 'run.changed');
 });
