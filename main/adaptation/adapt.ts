@@ -20,6 +20,8 @@ import { adaptationStep } from './objective.ts';
 export interface AdaptationTask {
   readonly images: ImageSet;
   readonly head: Head;
+  /** Never there, so that a labelled set with a head added does not pass for a task. */
+  readonly labels?: never;
 }
 
 export interface AdaptationOptions {

@@ -20,6 +20,8 @@ export interface ImageSet {
   readonly task: string;
   readonly store: PixelStore;
   readonly normalisation: Normalisation;
+  /** Never there: an object that carries labels does not type-check as unlabelled images. */
+  readonly labels?: never;
 }
 
 /** Normalised images [indices.length, 3, size, size]. */
