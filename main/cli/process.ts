@@ -1,7 +1,9 @@
 /** The process around the command line program: signals, broken pipes, the exit code. */
 import type { Command } from './command.ts';
-import { exitCodes } from './failure.ts';
+import { writeError } from '../lib/durable-file.ts';
+import { describeFailure, exitCodes } from './failure.ts';
 import { runProgram } from './main.ts';
+import { describeTerminal } from './terminal.ts';
 
 /** Runs the command line of this process and ends it. */
 export async function runProcess(commands: readonly Command[], version: string): Promise<never> {
@@ -19,7 +21,12 @@ export async function runProcess(commands: readonly Command[], version: string):
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // The reader of a pipe has gone, as `head` does: there is no one left to tell.
       if (error.code === 'EPIPE') process.exit(exitCodes.done);
-      throw error;
+      if (stream === process.stdout) {
+        const failure = writeError(error, 'standard output', 'the result was not printed whole');
+        const terminal = describeTerminal(process.stderr, process.env);
+        process.stderr.write(`${describeFailure(failure, terminal, false).text}\n`);
+      }
+      process.exit(exitCodes.error);
     });
   }
   const exitCode = await runProgram(process.argv.slice(2), {

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../../main/checkpoints/writer.ts';
 import { commands } from '../../main/cli/commands/index.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { mergewright, printed, program, resultOf, root, start } from './program.ts';
+import { errorLine, mergewright, printed, program, resultOf, root, start } from './program.ts';
 
 describe('help', () => {
   it('of the program lists every command and the exit codes', async () => {
@@ -84,7 +84,7 @@ describe('pipes', () => {
     expect(tensors).toHaveLength(20_000);
   });
 
-  it('fails when the result cannot be written', async ({ skip }) => {
+  it('says when the result cannot be printed', async ({ skip }) => {
     const device = await writeFile('/dev/full', '').then(
       () => '/dev/full',
       () => undefined,
@@ -92,7 +92,7 @@ describe('pipes', () => {
     if (device === undefined) return skip('this system has no /dev/full');
     const words = [program, 'inspect', checkpoint];
     const script = `"$0" "$@" > ${device}`;
-    const { code } = await start('bash', ['-c', script, process.execPath, ...words]).end;
-    expect(code).toBe(1);
+    const outcome = await start('bash', ['-c', script, process.execPath, ...words]).end;
+    expect(errorLine(outcome, 'file.disk_full')).toContain('standard output');
   });
 });
