@@ -1,0 +1,263 @@
+/** Bad inputs: one clear line each, exit 1, and no file or folder that was not there before. */
+import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../main/lib/error-codes.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { randomModel, tinyConfig } from '../support/tiny-models.ts';
+import { writeModel, writeSpriteSheet } from '../support/tiny-project.ts';
+import { contents, errorLine, mergewright, printed } from './program.ts';
+import { writeProject } from './project.ts';
+
+let folder: string;
+let recipe: string;
+/** A copy of everything, to mend what a case has damaged. */
+let sound: Map<string, Buffer>;
+const at = (path: string): string => join(folder, path);
+
+const methods = [
+  { id: 'individual' },
+  { id: 'task_arithmetic' },
+  { id: 'ties', parameters: { density: 0.2 } },
+];
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  recipe = await writeProject(folder, methods);
+  const files = Object.entries(await contents(folder)).filter(([, kind]) => kind !== 'folder');
+  sound = new Map();
+  for (const [path] of files) sound.set(path, await readFile(at(path)));
+});
+
+afterEach(async () => {
+  await rm(at('project'), { recursive: true, force: true });
+  for (const path of Object.keys(await contents(folder))) {
+    if (!sound.has(path)) await rm(at(path), { recursive: false }).catch(() => undefined);
+  }
+  for (const [path, bytes] of sound) {
+    await mkdir(join(at(path), '..'), { recursive: true });
+    await writeFile(at(path), bytes);
+  }
+});
+
+interface Fault {
+  readonly what: string;
+  readonly code: ErrorCode;
+  /** What the line must name. */
+  readonly names: string;
+  readonly damage: () => Promise<unknown>;
+}
+
+/** Replaces `from`, which must be there, in the recipe. */
+function editRecipe(from: string | RegExp, to: string): () => Promise<void> {
+  return async () => {
+    const text = await readFile(recipe, 'utf8');
+    const edited = text.replace(from, to);
+    expect(edited).not.toBe(text);
+    await writeFile(recipe, edited);
+  };
+}
+
+const expert = 'models/digits/model.safetensors';
+const other = { ...tinyConfig, hiddenSize: 8 };
+
+/** Of checkpoints and recipes: whatever merges meets them. */
+const faults: readonly Fault[] = [
+  {
+    what: 'a truncated checkpoint',
+    code: 'checkpoint.truncated',
+    names: 'models/digits',
+    damage: async () => truncate(at(expert), (await readFile(at(expert))).length - 100),
+  },
+  {
+    what: 'a corrupt header',
+    code: 'checkpoint.header_not_json',
+    names: 'models/digits',
+    damage: async () => {
+      const bytes = await readFile(at(expert));
+      bytes[20] = 0;
+      await writeFile(at(expert), bytes);
+    },
+  },
+  {
+    what: 'a checkpoint that is something else',
+    code: 'checkpoint.wrong_format',
+    names: 'models/digits',
+    damage: () => copyFile(at('data/digits.png'), at(expert)),
+  },
+  {
+    what: 'a checkpoint of another architecture',
+    code: 'merge.incompatible',
+    names: 'models/digits',
+    damage: () => writeModel(at('models/digits'), randomModel('other', other), other),
+  },
+  {
+    what: 'a missing config.json',
+    code: 'model.config_missing',
+    names: 'models/base',
+    damage: () => rm(at('models/base/config.json')),
+  },
+  {
+    what: 'a missing checkpoint',
+    code: 'checkpoint.not_found',
+    names: 'models/shapes',
+    damage: () => rm(at('models/shapes'), { recursive: true }),
+  },
+  {
+    what: 'an empty data set',
+    code: 'data.empty',
+    names: 'data/digits.json',
+    damage: () => writeSpriteSheet(at('data'), { task: 'digits', classes: 4, count: 0 }),
+  },
+  {
+    what: 'a missing data set',
+    code: 'data.unreadable',
+    names: 'data/shapes.json',
+    damage: () => rm(at('data/shapes.json')),
+  },
+  {
+    what: 'an unknown method',
+    code: 'recipe.unknown_method',
+    names: 'recipe.yaml, line',
+    damage: editRecipe(/^ {2}- id: ties$/m, '  - id: tise'),
+  },
+  {
+    what: 'an unknown parameter',
+    code: 'recipe.unknown_parameter',
+    names: 'recipe.yaml, line',
+    damage: editRecipe('density: 0.2', 'densty: 0.2'),
+  },
+  {
+    what: 'a parameter out of range',
+    code: 'recipe.invalid_parameter',
+    names: 'recipe.yaml, line',
+    damage: editRecipe('density: 0.2', 'density: 1.2'),
+  },
+  {
+    what: 'bad YAML',
+    code: 'recipe.unreadable',
+    names: 'recipe.yaml, line 1',
+    damage: () => writeFile(recipe, 'schema: [1\n'),
+  },
+  {
+    what: 'an unknown key',
+    code: 'recipe.invalid',
+    names: 'did you mean "base"',
+    damage: editRecipe('\nbase:', '\nbse:'),
+  },
+  {
+    what: 'a recipe that is not there',
+    code: 'recipe.unreadable',
+    names: 'there is no recipe here',
+    damage: () => rm(recipe),
+  },
+];
+
+describe.each(faults)('$what is $code', ({ code, names, damage }) => {
+  it('for run and for merge', async () => {
+    await damage();
+    const before = await contents(folder);
+    const run = errorLine(await mergewright('run', recipe, '--project', at('project')), code);
+    expect(run).toContain(names);
+    expect(await contents(folder)).toEqual(before);
+    const words = ['merge', recipe, '--method', 'ties', '--out', at('merged')];
+    const merge = errorLine(await mergewright(...words), code);
+    expect(merge).toContain(names);
+    expect(await contents(folder)).toEqual(before);
+  });
+});
+
+it('with --json the error is a document too', async () => {
+  await truncate(at(expert), 100);
+  const outcome = await mergewright('run', recipe, '--project', at('project'), '--json');
+  expect(outcome.code).toBe(1);
+  expect(JSON.parse(outcome.out)).toEqual({
+    error: {
+      code: 'checkpoint.header_past_end',
+      what: expect.any(String) as string,
+      where: expect.stringContaining('models/digits') as string,
+      hint: expect.any(String) as string,
+    },
+  });
+  errorLine({ ...outcome, out: '' }, 'checkpoint.header_past_end');
+});
+
+describe('commands that are pointed at the wrong thing', () => {
+  it.each<[string, (path: typeof at) => string[], ErrorCode]>([
+    ['inspect of nothing', (path) => ['inspect', path('none')], 'checkpoint.not_found'],
+    [
+      'inspect of a folder without weights',
+      (path) => ['inspect', path('data')],
+      'checkpoint.no_weights',
+    ],
+    [
+      'inspect of an image',
+      (path) => ['inspect', path('data/digits.png')],
+      'checkpoint.wrong_format',
+    ],
+    [
+      'inspect with another base',
+      (path) => ['inspect', path('models/base'), '--base', path('heads/digits.safetensors')],
+      'merge.incompatible',
+    ],
+    [
+      'export of no run',
+      (path) => ['export', path('models'), '--format', 'onnx', '--out', path('out')],
+      'run.not_found',
+    ],
+    [
+      'evaluate without heads',
+      (path) => ['evaluate', path('models/base'), '--tasks', path('data/digits.json')],
+      'model.head_missing',
+    ],
+    [
+      'evaluate on nothing',
+      (path) => [
+        ...['evaluate', path('models/base'), '--heads', path('heads')],
+        ...['--tasks', path('none.json')],
+      ],
+      'data.unreadable',
+    ],
+    [
+      'merge with a method that learns',
+      (path) => ['merge', path('recipe.yaml'), '--method', 'wemoe', '--out', path('out')],
+      'recipe.unknown_method',
+    ],
+    [
+      'merge of a recipe with several methods',
+      (path) => ['merge', path('recipe.yaml'), '--out', path('out')],
+      'recipe.unknown_method',
+    ],
+    [
+      'merge into a folder of another origin',
+      (path) => ['merge', path('recipe.yaml'), '--method', 'ties', '--out', path('models')],
+      'file.folder_not_ours',
+    ],
+    [
+      'merge below a file',
+      (path) => [
+        'merge',
+        path('recipe.yaml'),
+        '--method',
+        'ties',
+        '--out',
+        path('recipe.yaml/out'),
+      ],
+      'file.write_failed',
+    ],
+    [
+      'run into a file',
+      (path) => ['run', path('recipe.yaml'), '--project', path('recipe.yaml')],
+      'file.write_failed',
+    ],
+  ])('%s', async (_, words, code) => {
+    const before = await contents(folder);
+    errorLine(await mergewright(...words(at)), code);
+    expect(await contents(folder)).toEqual(before);
+  });
+});
+
+it('when the fault is mended, the same commands work', async () => {
+  printed(await mergewright('run', recipe, '--project', at('project')));
+  printed(await mergewright('merge', recipe, '--method', 'ties', '--out', at('project/merged')));
+});
