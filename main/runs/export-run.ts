@@ -149,7 +149,7 @@ async function describeExport(
           : { individualAccuracy: individual.accuracy[task] }),
       })),
       method: {
-        id: prepared.entry.method ?? id,
+        id: prepared.entry.method,
         title: result.report.title,
         parameters: prepared.parameters,
       },

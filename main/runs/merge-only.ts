@@ -13,7 +13,7 @@ export function mergeOnly(
     average: 0,
     normalizedAverage: null,
     accuracy: {},
-    ...(entry.method === undefined ? {} : { method: entry.method }),
+    method: entry.method,
   };
   return {
     ...run,

