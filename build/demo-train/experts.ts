@@ -1,7 +1,7 @@
 /**
  * Makes the frozen heads from the base model, and fine-tunes one expert per task.
  *
- *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--steps 1200] [--threads 2]
+ *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--threads 2]
  *
  * A head holds one row per class: the mean of the base model's normalised features of the class's
  * training images, minus the task's mean, normalised; it stands in for CLIP's text embeddings. A fifth
@@ -14,7 +14,14 @@ import { parseArgs } from 'node:util';
 import { writeSafetensors } from '../../main/checkpoints/writer.ts';
 import { readSpriteSheet } from '../../main/data/sprite-sheet.ts';
 import type { Tensor } from '../../main/lib/tensor.ts';
-import { demoTasks, normalisation, seed, trainingFolder } from './settings.ts';
+import {
+  demoTasks,
+  fineTuning,
+  normalisation,
+  rateFactor,
+  seed,
+  trainingFolder,
+} from './settings.ts';
 import { accuracyOf, encodeAll } from './features.ts';
 import { prototypes } from './prototypes.ts';
 import { splitByGroup } from './split.ts';
@@ -26,16 +33,12 @@ const { values } = parseArgs({
     tasks: { type: 'string', default: demoTasks.join(',') },
     base: { type: 'string', default: join(trainingFolder, 'models', 'base') },
     out: { type: 'string', default: join(trainingFolder, 'models') },
-    steps: { type: 'string', default: '1200' },
-    rate: { type: 'string', default: '6e-4' },
-    others: { type: 'string', default: '0.1' },
-    decay: { type: 'string', default: '0' },
     threads: { type: 'string', default: '2' },
   },
 });
 
 /** Temperature of the cosine logits, CLIP's exp(logit_scale). */
-const logitScale = 20;
+const logitScale = 12;
 
 const base = await loadModel(values.base);
 await mkdir(join(values.out, 'heads'), { recursive: true });
@@ -67,13 +70,12 @@ for (const task of values.tasks.split(',')) {
     },
     {
       key: `fine-tune ${task} ${String(seed)}`,
-      steps: Number(values.steps),
+      steps: fineTuning.steps[task] ?? 1000,
       batch: 64,
-      learningRate: Number(values.rate),
-      // Task vectors of attention, norms and embeddings are merged statically: they are kept small.
-      rateFactor: (name) => (name.includes('.mlp.') ? 1 : Number(values.others)),
-      weightDecay: Number(values.decay),
-      labelSmoothing: 0.05,
+      learningRate: fineTuning.learningRate,
+      rateFactor,
+      weightDecay: 0,
+      labelSmoothing: 0,
       augmentation: { shift: 2, contrast: 0.15, invert: 0, permuteChannels: 0, erase: 0 },
       normalisation,
       head: { shape: head.shape, data: head.data.map((x) => x) },
