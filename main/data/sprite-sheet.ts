@@ -27,6 +27,9 @@ const sheetSchema = z.object({
   synthetic: z.boolean(),
 });
 
+/** Bytes of the pixels of one set. */
+const largestSet = 2 ** 32;
+
 type Sheet = z.infer<typeof sheetSchema>;
 
 /**
@@ -83,6 +86,12 @@ async function readDescription(path: string): Promise<Sheet> {
   }
   if (sheet.labels.length !== sheet.count) {
     throw invalid(path, `${String(sheet.labels.length)} labels for ${String(sheet.count)} images`);
+  }
+  if (sheet.groups !== undefined && sheet.groups.length !== sheet.count) {
+    throw invalid(path, `${String(sheet.groups.length)} groups for ${String(sheet.count)} images`);
+  }
+  if (sheet.count * sheet.tile ** 2 * 3 > largestSet) {
+    throw invalid(path, `${String(sheet.count)} images of this size do not fit into memory`);
   }
   const wrong = sheet.labels.findIndex((label) => label >= sheet.classes.length);
   if (wrong !== -1) throw invalid(path, `label ${String(wrong)} names no class`);
