@@ -115,7 +115,7 @@ function taskFingerprint({ set, head }: TaskInput): string {
 }
 
 /** The labelled images of a task and its head, checked against the encoder and each other. */
-export async function loadTask(
+async function loadTask(
   { id, data, head: headPath }: { id: string; data: string; head: string },
   config: VisionConfig,
   normalisation: Normalisation,

@@ -12,10 +12,13 @@ const methods = [
   { id: 'wemoe_1', method: 'wemoe', parameters: { router_layers: 1, steps: 4 } },
 ];
 
+/** Gives a command a view of the file systems of its own. */
+const apart = 'unshare';
+
 /** Why no file system can be mounted here, if so. */
 const obstacle = ((): string | undefined => {
   try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
+    execFileSync(apart, ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
     return undefined;
   } catch {
     return 'mounting a small file system needs Linux and the rights of root';
@@ -48,7 +51,7 @@ mount -t tmpfs -o size=$4k tmpfs "$disk"
 /** Runs a script where only it sees the small disk. */
 function onSmallDisk(kilobytes: number, script: string): Promise<Outcome> {
   const words = [prelude + script, 'bash', disk, recipe, run, String(kilobytes)];
-  return start('unshare', ['-m', 'bash', '-c', ...words]).end;
+  return start(apart, ['-m', 'bash', '-c', ...words]).end;
 }
 
 /** Ends as a command that may fail, after printing everything that is on the disk. */

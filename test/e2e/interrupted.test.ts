@@ -1,6 +1,6 @@
 /** Runs that are stopped in the middle, in order or by force, and then continued: the same bytes. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -172,6 +172,19 @@ describe('kill -9', () => {
     expect(await comparable(await onlyRun(project))).toEqual(uninterrupted);
     expect(await unfinished(project)).toEqual([]);
   });
+});
+
+it('going on with another engine is said', async () => {
+  const { process, end, project } = await runUntilStep('moved', 1);
+  process.kill('SIGKILL');
+  await end;
+  const run = await onlyRun(project);
+  const log = join(run, 'events.jsonl');
+  const events = await readFile(log, 'utf8');
+  await writeFile(log, events.replace(/"engine":"[^"]*"/, '"engine":"ONNX Runtime 0.1"'));
+  const { code, err } = await mergewright('run', run);
+  expect(code, err).toBe(0);
+  expect(err).toContain('Note: the run began on ONNX Runtime 0.1; what is left runs on');
 });
 
 it('two processes never work on one run', async () => {

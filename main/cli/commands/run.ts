@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createEngine, type ChosenEngine } from '../../engine/registry.ts';
 import { CancelledError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
+import { readEvents } from '../../runs/events.ts';
 import { loadInputs } from '../../runs/inputs.ts';
 import { runJob, type JobOptions } from '../../runs/job.ts';
 import { readRecipe, resolveRecipePaths, type Recipe } from '../../runs/recipe.ts';
@@ -30,6 +31,7 @@ export const run = defineCommand({
       const recipe = await readRecipe(folder.recipePath, methodCatalogue);
       const engine = await engineOf(recipe);
       const watched = watchJob(context.progress, recipe, engine);
+      await sayOtherEngine(folder, engine, context);
       return execute(folder, context, { engine, ...watched });
     }
     return startRun(path, project ?? 'mergewright-project', context);
@@ -62,6 +64,19 @@ export async function startRun(
 function engineOf({ engine }: Recipe): Promise<ChosenEngine> {
   const { id = 'auto', threads } = engine ?? {};
   return createEngine(id, threads === undefined ? {} : { threads });
+}
+
+/** `auto` may choose another engine than when the run began. */
+async function sayOtherEngine(
+  run: RunFolder,
+  { description }: ChosenEngine,
+  { progress }: CommandContext,
+): Promise<void> {
+  const [first] = await readEvents(run.eventsPath);
+  if (first?.type !== 'run.started' || first.engine === description.title) return;
+  progress.log(
+    `Note: the run began on ${first.engine}; what is left runs on ${description.title} and may differ in the last digits`,
+  );
 }
 
 async function execute(
