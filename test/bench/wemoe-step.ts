@@ -120,12 +120,16 @@ async function main(): Promise<void> {
 
   const times: number[] = [];
   for (let run = 0; run <= Number(options.steps); run++) {
-    const before = performance.now();
+    const [before, processor] = [performance.now(), process.cpuUsage()];
     const results = await executable.run(inputs);
     times.push((performance.now() - before) / 1000);
+    const { user, system } = process.cpuUsage(processor);
+    const busy = ((user + system) / 1e6).toFixed(2);
     const entropy = results['loss']?.data[0]?.toFixed(4);
     const label = run === 0 ? 'warm-up' : `step ${run}`;
-    console.log(`${label.padEnd(8)} ${times.at(-1)!.toFixed(2)} s   entropy ${entropy ?? '?'}`);
+    console.log(
+      `${label.padEnd(8)} ${times.at(-1)!.toFixed(2)} s, processors ${busy} s, entropy ${entropy ?? '?'}`,
+    );
   }
   await executable.dispose();
   peaks.push(await measureGflops(engine, { size: 2048, seconds: 1 }));

@@ -1,6 +1,6 @@
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it, test } from 'vitest';
 import { readSpriteSheet } from '../../../main/data/sprite-sheet.ts';
 import { randomStream } from '../../../main/lib/random.ts';
@@ -80,10 +80,10 @@ describe('a sprite sheet', () => {
   });
 
   test.each([
-    ['grey', (image: sharp.Sharp) => image.greyscale().toColourspace('b-w')],
-    ['with transparency', (image: sharp.Sharp) => image.ensureAlpha(0.5)],
-    ['of a palette', (image: sharp.Sharp) => image.png({ palette: true })],
-    ['with 16 bits', (image: sharp.Sharp) => image.toColourspace('rgb16')],
+    ['grey', (image: Sharp) => image.greyscale().toColourspace('b-w')],
+    ['with transparency', (image: Sharp) => image.ensureAlpha(0.5)],
+    ['of a palette', (image: Sharp) => image.png({ palette: true })],
+    ['with 16 bits', (image: Sharp) => image.toColourspace('rgb16')],
   ])('may be %s', async (kind, change) => {
     const name = `${kind.replaceAll(' ', '-')}.png`;
     const raw = { width: 12, height: 12, channels: 3 } as const;
