@@ -7,7 +7,7 @@ import { commands } from '../../main/cli/commands/index.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { errorLine, mergewright, printed, program, resultOf, root, start } from './program.ts';
 
-describe('help', () => {
+describe.concurrent('help', () => {
   it('of the program lists every command and the exit codes', async () => {
     const text = printed(await mergewright('--help'));
     for (const { name } of commands) expect(text).toMatch(new RegExp(`^  ${name} `, 'm'));
@@ -30,7 +30,7 @@ describe('help', () => {
   });
 });
 
-describe('wrong usage exits 2 and says what was meant', () => {
+describe.concurrent('wrong usage exits 2 and says what was meant', () => {
   it.each([
     ['no command', [], /^error\[usage\]: no command was given/],
     ['an unknown command', ['mrege'], /no command "mrege" \(did you mean "merge"\?\)/],

@@ -2,7 +2,7 @@
 import type { ChosenEngine } from '../../main/engine/registry.ts';
 import { createEngine } from '../../main/engine/registry.ts';
 import { tinyConfig } from './tiny-models.ts';
-import { filesBelow } from './temporary-folder.ts';
+import { filesBelow } from './files.ts';
 import type { RunFolder } from '../../main/runs/run-folder.ts';
 
 /** One thread, so that tests that run beside each other do not wait for each other. */
