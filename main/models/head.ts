@@ -71,7 +71,7 @@ export function logits({ weight }: Head, features: Tensor): Float32Array {
 }
 
 /** Added to the logits of classes a task does not have, when heads of different sizes are stacked. */
-export const absentClass = -1e9;
+const absentClass = -1e9;
 
 /**
  * Heads of T tasks stacked to [T, C, e] for C `classes`, at least the largest class count, and the mask [T, 1, C] that gives

@@ -22,7 +22,7 @@ export interface StepCase {
   readonly images?: Tensor;
 }
 
-export function classesOf(heads: readonly Head[]): number {
+function classesOf(heads: readonly Head[]): number {
   return Math.max(...heads.map(({ weight }) => weight.shape[0]!));
 }
 

@@ -1,5 +1,5 @@
 /**
- * What routing per sample costs: `npx tsx test/bench/per-sample.ts` [--batch 16] [--tasks 8]. The time
+ * What routing per sample costs: `npx tsx test/bench/per-sample.bench.ts` [--batch 16] [--tasks 8]. The time
  * of one adaptation step of WEMoE (l = 2) and of encoding as many images, per sample beside
  * batch-mean, on an encoder of the demo's kind (32×32 pixels) with random weights; and beside a loop
  * that takes the samples of a batch one at a time, as merging their weights in turn would.

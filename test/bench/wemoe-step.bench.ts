@@ -1,5 +1,5 @@
 /**
- * One adaptation step of WEMoE at CLIP ViT-B/32 size: `npx tsx test/bench/wemoe-step.ts`
+ * One adaptation step of WEMoE at CLIP ViT-B/32 size: `npx tsx test/bench/wemoe-step.bench.ts`
  * [--batch 16] [--experts 8] [--steps 3] [--threads N] [--reduction batch-mean]. Random weights, routers of two layers,
  * one task in a call. Prints the time of a step, its GFLOP/s, the share of the matrix-product peak
  * measured in the same run, and the most memory the process ever had.
