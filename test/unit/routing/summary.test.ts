@@ -54,12 +54,18 @@ describe('a summary of routing weights', () => {
     summary.deviation.flat(2).forEach((x, i) => expect(x).toBeCloseTo(flat[i]!, 12));
   });
 
-  it('counts the images whose largest λ is that of their own expert; the first of equals', () => {
+  it('counts the images whose largest λ is that of their own expert', () => {
     // Layer 0: a chooses 0, 0, 1; b chooses 1, 1. Layer 1: a chooses 1, 0, 0; b chooses 0, 1.
     expect(summary.firstChoice).toEqual([
       [2 / 3, 1],
       [2 / 3, 1 / 2],
     ]);
+  });
+
+  it('takes the first of equal λ as the choice', () => {
+    const even = { shape: [1, 1, 3], data: Float32Array.of(0.3, 0.3, 0.3) };
+    const tied = new Map(['a', 'b', 'c'].map((task) => [task, even]));
+    expect(summariseRouting(tied).firstChoice).toEqual([[1, 0, 0]]);
   });
 
   it('averages tasks equally, however many images they have', () => {
