@@ -53,7 +53,6 @@ function drawLine(line: string, row: number): string {
   let style: Style = { fill: ink, back: undefined, bold: false, dim: false };
   let column = 0;
   const shapes: string[] = [];
-  // eslint-disable-next-line no-control-regex -- escape sequences are what is read here
   for (const [, codes, content] of line.matchAll(/\x1b\[([\d;]*)m|([^\x1b]+)/g)) {
     if (content === undefined) {
       style = applyCodes(style, (codes ?? '0').split(';').map(Number));
@@ -81,7 +80,6 @@ function drawLine(line: string, row: number): string {
 
 const [target = 'terminal.svg'] = process.argv.slice(2);
 const lines = (await text(process.stdin)).trimEnd().split('\n');
-// eslint-disable-next-line no-control-regex -- see above
 const longest = Math.max(...lines.map((line) => [...line.replace(/\x1b\[[\d;]*m/g, '')].length));
 const width = Math.ceil(2 * cell.margin + longest * cell.width);
 const height = 2 * cell.margin + lines.length * cell.height;

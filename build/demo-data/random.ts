@@ -19,7 +19,7 @@ export type Rng = {
   shuffle<T>(list: readonly T[]): T[];
 };
 
-export const SEED = 'mergewright-demo-1';
+const SEED = 'mergewright-demo-1';
 
 /** 32-bit FNV-1a of a text, with a final avalanche. */
 export function hash32(text: string): number {

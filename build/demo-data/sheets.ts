@@ -29,7 +29,7 @@ export type SheetJson = {
 };
 
 /** Lays tiles out row by row on one image. */
-export function mosaic(
+function mosaic(
   tiles: readonly Uint8Array[],
   columns: number,
 ): {

@@ -97,7 +97,7 @@ function toGrey(tile: Uint8Array): void {
 }
 
 /** One tile of a picture; a photo is needed for photo backgrounds. */
-export function drawSprite(rng: Rng, image: Image, look: SpriteLook, photo?: Photo): Uint8Array {
+function drawSprite(rng: Rng, image: Image, look: SpriteLook, photo?: Photo): Uint8Array {
   const plain: Rgb = look.background === 'plain' ? randomColour(rng) : [0, 0, 0];
   const tile = drawTile(plain, (ctx) => {
     if (look.background === 'photo' && photo !== undefined) paintPhoto(ctx, rng, photo);

@@ -20,7 +20,7 @@ const PER_CLASS = { train: 160, test: 25 };
 const POOL_PER_CLASS = 12;
 const POOL_FEWEST_ARTISTS = 3;
 
-export const CONCEPTS = [
+const CONCEPTS = [
   ...['kimono', 'spiral shell', 'bus', 'bread', 'graduation cap', 'factory', 'baseball', 'shower'],
   ...['goat', 'bicycle', 'ant', 'love hotel', 'tomato', 'droplet', 'cactus', 'trumpet', 'pear'],
   ...['maple leaf', 'meat on bone', 'cherries', 'wedding', 'sun with face', 'nut and bolt'],

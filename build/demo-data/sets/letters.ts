@@ -11,7 +11,7 @@ import { SplitBuffer, type BuiltSplit } from '../types.ts';
 
 const UPPER = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 const LOWER = [...'abcdefghijklmnopqrstuvwxyz'];
-export const HIRAGANA = [
+const HIRAGANA = [
   ...'あいうえおかきくけこさしすせそたちつてとなにぬねの',
   ...'はひふへほまみむめもやゆよらりるれろわをん',
 ];
