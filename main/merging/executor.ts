@@ -11,7 +11,11 @@ import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
 import { visionTensors } from '../models/vit.ts';
 import { checkCompatible } from './compatibility.ts';
 import type { Group, GroupSource, Method } from './method.ts';
-import { resolveParameters, type GivenParameters, type ParameterValues } from '../lib/parameters.ts';
+import {
+  resolveParameters,
+  type GivenParameters,
+  type ParameterValues,
+} from '../lib/parameters.ts';
 
 export interface MergedTensor extends Tensor {
   readonly name: string;

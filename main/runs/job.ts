@@ -13,7 +13,7 @@ import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
 import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
 import { formatReport, normalizedAverage, parseReport, type Report } from './report.ts';
-import { lockRun, markRun, readRunRecipe, type RunFolder } from './run-folder.ts';
+import { lockRun, markRun, readRunRecipe, readRunRecord, type RunFolder } from './run-folder.ts';
 import { describeStart, refuseOtherStart, type RunStart } from './run-start.ts';
 import { runMethod, type MethodProgress } from './run-method.ts';
 import { clearState, loadState, type SavedState } from './state.ts';
@@ -40,6 +40,7 @@ const defaultSaveIntervalMs = 3000;
  * bytes as if it had never stopped.
  */
 export async function runJob(run: RunFolder, options: JobOptions): Promise<Report> {
+  const before = await readRunRecord(run);
   const lock = await lockRun(run);
   try {
     await markRun(run, 'running');
@@ -48,9 +49,12 @@ export async function runJob(run: RunFolder, options: JobOptions): Promise<Repor
     await markRun(run, 'done');
     return report;
   } catch (error) {
-    const cancelled = error instanceof CancelledError;
     const message = error instanceof Error ? error.message : String(error);
-    await markRun(run, cancelled ? 'cancelled' : 'failed', message).catch(() => undefined);
+    const marked =
+      error instanceof AppError && error.code === 'run.changed'
+        ? markRun(run, before.status, before.message) // Nothing of the run was touched.
+        : markRun(run, error instanceof CancelledError ? 'cancelled' : 'failed', message);
+    await marked.catch(() => undefined);
     throw error;
   } finally {
     await lock.release();
@@ -59,7 +63,8 @@ export async function runJob(run: RunFolder, options: JobOptions): Promise<Repor
 
 /** Clears what killed processes were writing. */
 async function sweep(run: RunFolder): Promise<void> {
-  for (const folder of [run.folder, run.methodsFolder, run.predictionsFolder]) {
+  const { folder: whole, methodsFolder, predictionsFolder, exportedFolder } = run;
+  for (const folder of [whole, methodsFolder, predictionsFolder, exportedFolder]) {
     if (existsSync(folder)) await sweepStaleTemporaries(folder);
   }
 }

@@ -9,17 +9,22 @@ import type { RunFolder } from './run-folder.ts';
 
 export type RunStart = Extract<RunEvent, { type: 'run.started' }>;
 
+/** An engine as the log of a run names it. */
+export function engineText({ description: { title, device, threads } }: Engine): string {
+  return `${title}, ${device}, threads: ${String(threads)}`;
+}
+
 export function describeStart(
   recipe: Recipe,
   { fingerprints }: RunInputs,
-  { description: { title, device, threads } }: Engine,
+  engine: Engine,
 ): RunStart {
   const inputs = JSON.stringify([...fingerprints].sort());
   return {
     type: 'run.started',
     schema: 1,
     recipe: recipeHash(recipe),
-    engine: `${title}, ${device}, threads: ${String(threads)}`,
+    engine: engineText(engine),
     inputs: createHash('sha256').update(inputs).digest('hex'),
     tasks: recipe.tasks.map(({ id }) => id),
     methods: recipe.methods.map(({ id }) => id),

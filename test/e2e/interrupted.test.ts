@@ -70,7 +70,8 @@ async function statusOf(run: string): Promise<string> {
 
 /** Names of files that exist only while something is written. */
 async function unfinished(parent: string): Promise<string[]> {
-  const names = await readdir(parent, { recursive: true });
+  // Folders may vanish while they are listed.
+  const names = await readdir(parent, { recursive: true }).catch(() => []);
   return names.filter((name) => /\.(part|old)$|lock\.json/.test(name));
 }
 
@@ -148,6 +149,23 @@ describe.concurrent('kill -9', () => {
     expect(await unfinished(project)).toEqual([]);
   });
 
+  it('within the export: going on clears what was left and gives the same bytes', async () => {
+    const project = join(folder, 'killed-exporting');
+    const { process, end } = startMergewright(['run', recipe, '--project', project]);
+    const exporting = async (): Promise<boolean> =>
+      existsSync(project) &&
+      (await unfinished(project)).some((name) => /exported.*\.part$/.test(name));
+    while (!(await exporting())) {
+      if (process.exitCode !== null) throw new Error((await end).err);
+      await delay(5);
+    }
+    process.kill('SIGKILL');
+    await end;
+    const run = await onlyRun(project);
+    printed(await mergewright('run', run));
+    expect(await comparable(run)).toEqual(uninterrupted);
+  });
+
   it('again and again, until it is done', async () => {
     const project = join(folder, 'again');
     let kills = 0;
@@ -174,17 +192,35 @@ describe.concurrent('kill -9', () => {
   });
 });
 
-it('going on with another engine is said', async () => {
-  const { process, end, project } = await runUntilStep('moved', 1);
-  process.kill('SIGKILL');
-  await end;
-  const run = await onlyRun(project);
+/** Makes the log of a run say that it began on another engine. */
+async function pretendEngine(run: string): Promise<void> {
   const log = join(run, 'events.jsonl');
   const events = await readFile(log, 'utf8');
   await writeFile(log, events.replace(/"engine":"[^"]*"/, '"engine":"ONNX Runtime 0.1"'));
+}
+
+it('a run never goes on with another engine', async () => {
+  const { process, end, project } = await runUntilStep('moved', 1);
+  process.kill('SIGINT');
+  await end;
+  const run = await onlyRun(project);
+  await pretendEngine(run);
+  errorLine(await mergewright('run', run), 'run.changed');
+  expect(await statusOf(run)).toBe('cancelled');
+});
+
+it('a run whose recipe leaves the engine open goes on with the one it began on', async () => {
+  const brief = await writeProject(await temporaryFolder(), methods.slice(0, 2), {
+    engine: undefined,
+  });
+  const project = join(folder, 'open');
+  printed(await mergewright('run', brief, '--project', project));
+  const run = await onlyRun(project);
+  const before = await comparable(run);
   const { code, err } = await mergewright('run', run);
   expect(code, err).toBe(0);
-  expect(err).toContain('Note: the run began on ONNX Runtime 0.1; what is left runs on');
+  expect(err).toMatch(/^Engine: .* \(the run began on it\)$/m);
+  expect(await comparable(run)).toEqual(before);
 });
 
 it('two processes never work on one run', async () => {

@@ -1,6 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createEngine, type ChosenEngine } from '../../engine/registry.ts';
+import {
+  createEngine,
+  engineListingIds,
+  openEngine,
+  type ChosenEngine,
+} from '../../engine/registry.ts';
 import { CancelledError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
 import { readEvents } from '../../runs/events.ts';
@@ -8,6 +13,7 @@ import { loadInputs } from '../../runs/inputs.ts';
 import { runJob, type JobOptions } from '../../runs/job.ts';
 import { readRecipe, resolveRecipePaths, type Recipe } from '../../runs/recipe.ts';
 import { createRun, openRun, recipeFolder, type RunFolder } from '../../runs/run-folder.ts';
+import { engineText } from '../../runs/run-start.ts';
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
 import { presentRun, watchJob } from '../run-view.ts';
 
@@ -29,9 +35,8 @@ export const run = defineCommand({
     if (existsSync(join(path, 'run.json'))) {
       const folder = await openRun(path);
       const recipe = await readRecipe(folder.recipePath, methodCatalogue);
-      const engine = await engineOf(recipe);
+      const engine = await engineToGoOn(folder, recipe);
       const watched = watchJob(context.progress, recipe, engine);
-      await sayOtherEngine(folder, engine, context);
       return execute(folder, context, { engine, ...watched });
     }
     return startRun(path, project ?? 'mergewright-project', context);
@@ -66,17 +71,19 @@ function engineOf({ engine }: Recipe): Promise<ChosenEngine> {
   return createEngine(id, threads === undefined ? {} : { threads });
 }
 
-/** `auto` may choose another engine than when the run began. */
-async function sayOtherEngine(
-  run: RunFolder,
-  { description }: ChosenEngine,
-  { progress }: CommandContext,
-): Promise<void> {
+/** Where the recipe leaves the choice open, the engine the run began on: measuring might choose another. */
+async function engineToGoOn(run: RunFolder, recipe: Recipe): Promise<ChosenEngine> {
+  const { id = 'auto', threads } = recipe.engine ?? {};
   const [first] = await readEvents(run.eventsPath);
-  if (first?.type !== 'run.started' || first.engine === description.title) return;
-  progress.log(
-    `Note: the run began on ${first.engine}; what is left runs on ${description.title} and may differ in the last digits`,
-  );
+  if (id !== 'auto' || first?.type !== 'run.started') return engineOf(recipe);
+  for (const listed of engineListingIds) {
+    const options = threads === undefined ? {} : { threads };
+    const engine = await openEngine(listed, options).catch(() => undefined);
+    if (engine !== undefined && engineText(engine) === first.engine) {
+      return { ...engine, reason: 'the run began on it' };
+    }
+  }
+  return engineOf(recipe);
 }
 
 async function execute(
