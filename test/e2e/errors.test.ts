@@ -1,7 +1,8 @@
 /** Bad inputs: one clear line each, exit 1, and no file or folder that was not there before. */
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../main/lib/error-codes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { randomModel, tinyConfig } from '../support/tiny-models.ts';
@@ -29,16 +30,18 @@ beforeAll(async () => {
   for (const [path] of files) sound.set(path, await readFile(at(path)));
 });
 
-afterEach(async () => {
-  await rm(at('project'), { recursive: true, force: true });
+/** Puts everything back, and takes away what was not there. */
+async function mend(): Promise<void> {
   for (const path of Object.keys(await contents(folder))) {
-    if (!sound.has(path)) await rm(at(path), { recursive: false }).catch(() => undefined);
+    if (!existsSync(at(path)) || sound.has(path)) continue;
+    if ([...sound.keys()].some((each) => each.startsWith(`${path}/`))) continue;
+    await rm(at(path), { recursive: true });
   }
   for (const [path, bytes] of sound) {
-    await mkdir(join(at(path), '..'), { recursive: true });
+    await mkdir(dirname(at(path)), { recursive: true });
     await writeFile(at(path), bytes);
   }
-});
+}
 
 interface Fault {
   readonly what: string;
@@ -154,33 +157,42 @@ const faults: readonly Fault[] = [
   },
 ];
 
-it.each(faults)('$what is $code, for run and for merge', async ({ code, names, damage }) => {
-  await damage();
-  const before = await contents(folder);
-  const outcomes = await Promise.all([
-    mergewright('run', recipe, '--project', at('project')),
-    mergewright('merge', recipe, '--method', 'ties', '--out', at('merged')),
-  ]);
-  for (const outcome of outcomes) expect(errorLine(outcome, code)).toContain(names);
-  expect(await contents(folder)).toEqual(before);
-});
+describe('damaged inputs', () => {
+  afterEach(mend);
 
-it('with --json the error is a document too', async () => {
-  await truncate(at(expert), 100);
-  const outcome = await mergewright('run', recipe, '--project', at('project'), '--json');
-  expect(outcome.code).toBe(1);
-  expect(JSON.parse(outcome.out)).toEqual({
-    error: {
-      code: 'checkpoint.header_past_end',
-      what: expect.any(String) as string,
-      where: expect.stringContaining('models/digits') as string,
-      hint: expect.any(String) as string,
-    },
+  it.each(faults)('$what is $code, for run and for merge', async ({ code, names, damage }) => {
+    await damage();
+    const before = await contents(folder);
+    const outcomes = await Promise.all([
+      mergewright('run', recipe, '--project', at('project')),
+      mergewright('merge', recipe, '--method', 'ties', '--out', at('merged')),
+    ]);
+    for (const outcome of outcomes) expect(errorLine(outcome, code)).toContain(names);
+    expect(await contents(folder)).toEqual(before);
   });
-  errorLine({ ...outcome, out: '' }, 'checkpoint.header_past_end');
+
+  it('with --json the error is a document too', async () => {
+    await truncate(at(expert), 100);
+    const outcome = await mergewright('run', recipe, '--project', at('project'), '--json');
+    expect(outcome.code).toBe(1);
+    expect(JSON.parse(outcome.out)).toEqual({
+      error: {
+        code: 'checkpoint.header_past_end',
+        what: expect.any(String) as string,
+        where: expect.stringContaining('models/digits') as string,
+        hint: expect.any(String) as string,
+      },
+    });
+    errorLine({ ...outcome, out: '' }, 'checkpoint.header_past_end');
+  });
 });
 
-describe('commands that are pointed at the wrong thing', () => {
+describe.concurrent('commands that are pointed at the wrong thing', () => {
+  let before: Record<string, string>;
+  beforeAll(async () => {
+    before = await contents(folder);
+  });
+
   it.each<[string, (path: typeof at) => string[], ErrorCode]>([
     ['inspect of nothing', (path) => ['inspect', path('none')], 'checkpoint.not_found'],
     [
@@ -249,10 +261,11 @@ describe('commands that are pointed at the wrong thing', () => {
       'file.write_failed',
     ],
   ])('%s', async (_, words, code) => {
-    const before = await contents(folder);
     errorLine(await mergewright(...words(at)), code);
-    expect(await contents(folder)).toEqual(before);
   });
+
+  // One look for all of them, as they work at the same time.
+  afterAll(async () => expect(await contents(folder)).toEqual(before));
 });
 
 it('when the fault is mended, the same commands work', async () => {
