@@ -33,6 +33,7 @@ const { values } = parseArgs({
     tasks: { type: 'string', default: demoTasks.join(',') },
     base: { type: 'string', default: join(trainingFolder, 'models', 'base') },
     out: { type: 'string', default: join(trainingFolder, 'models') },
+    everything: { type: 'boolean', default: false },
     threads: { type: 'string', default: '2' },
   },
 });
@@ -42,10 +43,11 @@ const logitScale = 12;
 
 const base = await loadModel(values.base);
 await mkdir(join(values.out, 'heads'), { recursive: true });
-for (const task of values.tasks.split(',')) {
+for (const task of demoTasks.filter((task) => values.tasks.split(',').includes(task))) {
   const path = join(trainingFolder, 'tasks', task, 'train.json');
   const set = await readSpriteSheet(path, normalisation);
-  const [trained, held] = splitByGroup(set);
+  const [most, held] = splitByGroup(set);
+  const trained = values.everything ? [...most, ...held] : most;
   const labels = Int32Array.from(trained, (index) => set.labels[index] ?? 0);
   const head = prototypes(
     await encodeAll(base, set.images, trained, Number(values.threads)),
@@ -70,13 +72,13 @@ for (const task of values.tasks.split(',')) {
     },
     {
       key: `fine-tune ${task} ${String(seed)}`,
-      steps: fineTuning.steps[task] ?? 1000,
+      steps: fineTuning.tasks[task].steps,
       batch: 64,
       learningRate: fineTuning.learningRate,
       rateFactor,
       weightDecay: 0,
       labelSmoothing: 0,
-      augmentation: { shift: 2, contrast: 0.15, invert: 0, permuteChannels: 0, erase: 0 },
+      augmentation: fineTuning.tasks[task].augmentation,
       normalisation,
       head: { shape: head.shape, data: head.data.map((x) => x) },
       trainHead: false,

@@ -2,11 +2,12 @@
  * Pre-trains the demo's base encoder on images outside the eight tasks: classification over the union
  * of the pool's classes with a cosine classifier, which is thrown away afterwards.
  *
- * The shipped base took two rounds, the second one from the first one's weights with a classifier made
- * of their class prototypes:
+ * The shipped base took three rounds, the later ones from the weights of the one before with a classifier
+ * made of their class prototypes:
  *
- *   npx tsx build/demo-train/pretrain.ts --epochs 9 --out .cache/demo/models/round-1
- *   npx tsx build/demo-train/pretrain.ts --epochs 8 --from .cache/demo/models/round-1 --rate 8e-4
+ *   npx tsx build/demo-train/pretrain.ts --round 1 --out .cache/demo/models/round-1
+ *   npx tsx build/demo-train/pretrain.ts --round 2 --from .cache/demo/models/round-1 --out .cache/demo/models/round-2
+ *   npx tsx build/demo-train/pretrain.ts --round 3 --from .cache/demo/models/round-2
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ import type { PixelStore } from '../../main/data/images.ts';
 import { normals, randomStream } from '../../main/lib/random.ts';
 import { elementCount, type Tensor } from '../../main/lib/tensor.ts';
 import { visionTensors } from '../../main/models/vit.ts';
-import { demoConfig, normalisation, seed, trainingFolder } from './settings.ts';
+import { demoConfig, normalisation, pretrainingRounds, seed, trainingFolder } from './settings.ts';
 import { encodeAll } from './features.ts';
 import { prototypes } from './prototypes.ts';
 import { loadModel, saveModel } from './store.ts';
@@ -24,10 +25,9 @@ import { train, type TrainingSet } from './trainer.ts';
 
 const { values } = parseArgs({
   options: {
-    epochs: { type: 'string', default: '16' },
     threads: { type: 'string', default: '2' },
     batch: { type: 'string', default: '128' },
-    rate: { type: 'string', default: '1e-3' },
+    round: { type: 'string', default: '1' },
     from: { type: 'string' },
     out: { type: 'string', default: join(trainingFolder, 'models', 'base') },
   },
@@ -106,26 +106,25 @@ async function prototypeHead(weights: ReadonlyMap<string, Tensor>): Promise<Tens
 /** Small rows turn quickly under Adam, whose steps do not scale with them. */
 const headDeviation = 0.02;
 
+const round = pretrainingRounds[Number(values.round) - 1];
+if (round === undefined) throw new Error(`no round ${values.round}`);
 const pool = await loadPool();
 const count = pool.examples.length / 3;
 const batch = Number(values.batch);
-const steps = Math.round((Number(values.epochs) * count) / batch);
+const steps = Math.round((round.epochs * count) / batch);
 console.log(`${String(count)} images, ${String(pool.classCount)} classes, ${String(steps)} steps`);
 const started = performance.now();
 let mean = 0;
 const start = values.from === undefined ? initialWeights() : (await loadModel(values.from)).weights;
 const head = values.from === undefined ? randomHead() : await prototypeHead(start);
 const { weights } = await train(demoConfig, start, pool, {
-  key: `pretrain ${String(seed)} ${values.from === undefined ? 'round 1' : 'round 2'}`,
+  key: `pretrain ${String(seed)} round ${values.round}`,
   steps,
   batch,
-  learningRate: Number(values.rate),
+  learningRate: round.learningRate,
   weightDecay: 0.05,
   labelSmoothing: 0.05,
-  augmentation:
-    values.from === undefined
-      ? { shift: 3, contrast: 0.3, invert: 0.15, permuteChannels: 0.3, erase: 0.2 }
-      : { shift: 2, contrast: 0.2, invert: 0.1, permuteChannels: 0.1, erase: 0 },
+  augmentation: round.augmentation,
   normalisation,
   head,
   trainHead: true,
