@@ -1,0 +1,27 @@
+/** Pieces that several parts of the contract share. */
+import { oc } from '@orpc/contract';
+import { z } from 'zod';
+import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
+
+export const count = z.int().min(0);
+export const share = z.number().min(0).max(1);
+
+/** Names of tasks, runs and methods inside a project; never a path. */
+export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/);
+
+/** Stands for a file or folder that a person chose in a dialog, dropped or had open; paths never cross. */
+export const handle = z.string().regex(/^[0-9a-f]{32}$/);
+
+/** What the window shows of an error; `code` is one of lib/error-codes.ts. */
+export const failure = z.strictObject({
+  code: z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]]),
+  what: z.string(),
+  where: z.string().optional(),
+  hint: z.string(),
+});
+export type Failure = z.output<typeof failure>;
+
+/** A call that can fail in a way a person can act on; everything else that goes wrong is a bug. */
+export const call = oc.errors({ FAILED: { message: 'The call failed', data: failure } });
+
+export const parameterValue = z.union([z.number(), z.string(), z.boolean(), z.array(z.number())]);

@@ -1,0 +1,20 @@
+/**
+ * What the compute host does for the window, call by call. The same router serves a MessagePort in the
+ * application and a plain function call in tests. Numbers and screen-sized tiles cross; tensors, paths
+ * and labels that could be learned from never do.
+ */
+import { compareContract } from './compare.ts';
+import { exportsContract } from './exports.ts';
+import { mergeContract } from './merge.ts';
+import { projectContract } from './project.ts';
+import { routingContract } from './routing.ts';
+import { runsContract } from './runs.ts';
+
+export const contract = {
+  project: projectContract,
+  merge: mergeContract,
+  runs: runsContract,
+  routing: routingContract,
+  compare: compareContract,
+  exports: exportsContract,
+};

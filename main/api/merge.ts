@@ -1,0 +1,111 @@
+/** Choosing a method and what a run of it would need. */
+import { z } from 'zod';
+import { call, count, failure, name, parameterValue } from './common.ts';
+
+const range = z.strictObject({ min: z.number(), max: z.number() });
+const parameterText = { title: z.string(), help: z.string() };
+const parameter = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('number'), ...parameterText, default: z.number(), range }),
+  z.strictObject({ kind: z.literal('integer'), ...parameterText, default: z.int(), range }),
+  z.strictObject({ kind: z.literal('boolean'), ...parameterText, default: z.boolean() }),
+  z.strictObject({
+    kind: z.literal('choice'),
+    ...parameterText,
+    default: z.string(),
+    range: z.array(z.string()),
+  }),
+]);
+export type ParameterCard = z.output<typeof parameter>;
+
+const method = z.strictObject({
+  id: name,
+  kind: z.enum(['reference', 'static', 'adaptive']),
+  title: z.string(),
+  /** Two plain sentences. */
+  summary: z.string(),
+  formula: z.string().nullable(),
+  paper: z.strictObject({ title: z.string(), url: z.url() }).nullable(),
+  /** Whether it learns routers, so that a routing view exists. */
+  routes: z.boolean(),
+  parameters: z.record(z.string(), parameter),
+});
+export type MethodCard = z.output<typeof method>;
+
+const engine = z.strictObject({
+  id: z.string(),
+  title: z.string(),
+  available: z.boolean(),
+  /** Why it is not available; empty when it is. */
+  reason: z.string(),
+  device: z.string(),
+  threads: count,
+  /** Null until measured. */
+  gflops: z.number().nullable(),
+});
+export type EngineCard = z.output<typeof engine>;
+
+/** What the Merge view edits; everything else of a recipe comes from the project. */
+export const draft = z.strictObject({
+  name: z.string().trim().min(1).max(100),
+  seed: count,
+  /** Tasks of the project that take part, in project order. */
+  tasks: z.array(name).min(1),
+  methods: z
+    .array(
+      z.strictObject({
+        id: name,
+        method: name,
+        parameters: z.record(z.string(), parameterValue),
+      }),
+    )
+    .min(1),
+  adaptation: z.strictObject({ batch: z.int().min(1).max(65_536) }),
+  engine: z.strictObject({
+    id: z.enum(['auto', 'onnx', 'tfjs', 'reference']),
+    threads: z.int().min(1).max(1024).optional(),
+  }),
+  /**
+   * Labels of a sample of this many images of each task may be read while adapting, to draw an accuracy
+   * curve; null forbids it. Nothing is learned from them.
+   */
+  monitor: z.strictObject({ images: z.int().min(1).max(10_000) }).nullable(),
+});
+export type Draft = z.output<typeof draft>;
+
+const finding = z.strictObject({
+  severity: z.enum(['error', 'warning', 'note']),
+  failure,
+  /** What one click does about it: the draft as it would be then. */
+  fix: z.strictObject({ title: z.string(), draft }).nullable(),
+});
+export type Finding = z.output<typeof finding>;
+
+const plan = z.strictObject({
+  findings: z.array(finding),
+  /** Null when the draft has errors. */
+  estimate: z
+    .strictObject({
+      /** Peak memory of the compute process, and what the machine has free. */
+      memoryBytes: count,
+      freeMemoryBytes: count,
+      seconds: z.number().min(0),
+      /** What the time rests on: "measured on an earlier run", "measured just now", … */
+      basis: z.string(),
+      trainableParameters: count,
+      diskBytes: count,
+    })
+    .nullable(),
+  /** The recipe as it would be saved. */
+  recipe: z.string(),
+});
+export type Plan = z.output<typeof plan>;
+
+export const mergeContract = {
+  methods: call.output(z.array(method)),
+  engines: call.input(z.strictObject({ measure: z.boolean() })).output(z.array(engine)),
+  /** A sensible first draft: references, static merges and WEMoE for the demo; that of `run` to run it again. */
+  draft: call.input(z.strictObject({ run: name.nullable() })).output(draft),
+  plan: call.input(draft).output(plan),
+  /** Creates the run and starts it; it goes on when the window closes its connection. */
+  start: call.input(draft).output(z.strictObject({ run: name })),
+};
