@@ -12,7 +12,7 @@ import { rngFor } from '../random.ts';
 import { debianOne, debianSource, npm, npmSource } from '../sources.ts';
 import { SplitBuffer, TILE, TILE_BYTES, type BuiltSplit, type Source } from '../types.ts';
 
-const TRAIN_PER_CLASS = 800;
+const TRAIN_PER_CLASS = 2000;
 const TEST_PER_CLASS = 100;
 
 function readIdx(stem: string): Buffer {

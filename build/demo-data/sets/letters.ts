@@ -37,7 +37,7 @@ const letters: Recipe = {
   classes: UPPER,
   variants: UPPER.map((upper, i) => [upper, LOWER[i] ?? upper]),
   probes: [...'AGRaegt'],
-  perClass: { train: 300, test: 40 },
+  perClass: { train: 1000, test: 40 },
   colours: (rng) => {
     const background = randomColour(rng);
     return [background, contrasting(rng, background, 55)];
@@ -52,7 +52,7 @@ const kana: Recipe = {
   classes: HIRAGANA,
   variants: HIRAGANA.map((char) => [char]),
   probes: [...'あきすぬふむれ'],
-  perClass: { train: 150, test: 22 },
+  perClass: { train: 320, test: 22 },
   colours: (rng) => [
     [rng.range(190, 255), rng.range(190, 255), rng.range(180, 250)],
     [rng.range(0, 90), rng.range(0, 90), rng.range(0, 90)],

@@ -24,7 +24,7 @@ const OTHER_BODIES = [
 ];
 /** Bodies without landmarks by longitude: one class each. */
 const ZONAL = new Set(['titan', 'jupiter', 'saturn']);
-const PER_CLASS = { train: 460, test: 68 };
+const PER_CLASS = { train: 800, test: 68 };
 const TEST_SECTORS = new Set([2, 6]);
 const SECTORS = 8;
 const SECTOR_WIDTH = 64;

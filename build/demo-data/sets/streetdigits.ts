@@ -12,7 +12,7 @@ import { rngFor, type Rng } from '../random.ts';
 import { SplitBuffer, type BuiltSplit } from '../types.ts';
 
 const DIGITS = [...'0123456789'];
-const PER_CLASS = { train: 800, test: 100 };
+const PER_CLASS = { train: 2400, test: 100 };
 const NEUTRAL: Rgb = [128, 128, 128];
 
 /** One character over a photo crop, with neighbours, blur and noise. */
