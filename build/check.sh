@@ -53,9 +53,11 @@ tests() {
 step 'format (prettier)' prettier --check --log-level warn --cache --cache-location .cache/prettier .
 step 'lint (eslint)' eslint --max-warnings 0 . # no cache: a rule that knows types looks beyond the changed file
 step 'types (tsc)' tsc --noEmit --incremental --tsBuildInfoFile .cache/tsc.json
+step 'types (svelte-check)' svelte-check --tsconfig renderer/tsconfig.json --fail-on-warnings --output human
 step 'layers (dependency-cruiser)' depcruise --config build/layers.cjs .
 step 'dead code, dependencies (knip)' knip --no-progress
 step 'bundle (esbuild)' npm run --silent build
+step 'desktop (esbuild, vite)' npm run --silent build:desktop
 tests 'tests: unit, golden, laws, fuzz' vitest run --project fast
 tests 'tests: end to end' vitest run --project e2e
 

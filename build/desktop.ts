@@ -1,0 +1,74 @@
+/**
+ * Builds the desktop application into dist/desktop: the shell (electron/), the compute host (main/host/) and the window
+ * (renderer/). Does nothing for a part of which no source is newer than what was built.
+ */
+import { readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build as buildWindow } from 'vite';
+import { bundleWhenStale, isNewer, root } from './bundles.ts';
+
+const self = 'build/desktop.ts';
+const windowConfig = 'build/vite.config.ts';
+const windowStamp = 'dist/desktop/renderer.built';
+
+function filesUnder(folder: string): string[] {
+  return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+}
+
+/** Everything that can reach the window; main/api is all of ours that it may import. */
+function windowInputs(): string[] {
+  const configuration = [self, windowConfig, 'svelte.config.js', 'package.json'];
+  return [...filesUnder('renderer'), ...filesUnder('main/api'), ...configuration];
+}
+
+/** Builds what is stale; returns the names of the parts that were built. */
+export async function buildDesktop(): Promise<string[]> {
+  const electron = { platform: 'node', external: ['electron'], target: 'node20' } as const;
+  const parts: [name: string, build: () => Promise<boolean>][] = [
+    [
+      'shell',
+      () =>
+        bundleWhenStale('electron/main.ts', 'dist/desktop/main.cjs', self, {
+          ...electron,
+          format: 'cjs',
+        }),
+    ],
+    [
+      'preload',
+      // A sandboxed preload script is one CommonJS file.
+      () =>
+        bundleWhenStale('electron/preload.ts', 'dist/desktop/preload.cjs', self, {
+          ...electron,
+          format: 'cjs',
+        }),
+    ],
+    [
+      'compute host',
+      // The engines load native libraries from their own folders, so packages stay outside.
+      () =>
+        bundleWhenStale('main/host/entry.ts', 'dist/desktop/host.mjs', self, {
+          packages: 'external',
+          platform: 'node',
+          target: 'node20',
+          format: 'esm',
+        }),
+    ],
+    [
+      'window',
+      async () => {
+        if (isNewer(windowStamp, windowInputs())) return false;
+        await buildWindow({ configFile: path.join(root, windowConfig), logLevel: 'warn' });
+        writeFileSync(path.join(root, windowStamp), '');
+        return true;
+      },
+    ],
+  ];
+  const built: string[] = [];
+  for (const [name, build] of parts) if (await build()) built.push(name);
+  return built;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildDesktop();
