@@ -29,6 +29,8 @@ const finished = z.strictObject({
   /** What was compared after opening the written files again, in a sentence. */
   verification: z.string(),
   files: z.array(z.strictObject({ name: z.string(), bytes: count })),
+  /** The shortest program that runs the files; null where only Mergewright reads them. */
+  snippet: z.strictObject({ language: z.enum(['python', 'js']), code: z.string() }).nullable(),
 });
 export type ExportFinished = z.output<typeof finished>;
 

@@ -10,6 +10,7 @@ import { writeOnnx } from './onnx.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { dtypeNames, writeSafetensorsFolder } from './safetensors.ts';
 import type { ExportSource } from './source.ts';
+import { snippet, type Snippet } from './usage.ts';
 import {
   modelOutputs,
   noiseImages,
@@ -49,6 +50,8 @@ export interface ExportResult {
   readonly files: readonly ExportedFile[];
   readonly bytes: number;
   readonly verification: readonly Check[];
+  /** The shortest program that runs what was written; null where only Mergewright reads it. */
+  readonly snippet: Snippet | null;
 }
 
 type Written = Required<Pick<ExportOptions, 'dtype' | 'inlineBytes'>>;
@@ -129,7 +132,9 @@ export async function exportModel(
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const hashes = { what: `sha-256 of ${files.length} files read back` };
     const verification = [hashes, ...checks];
-    result = { path: target, format, kind: prepared.kind, files, bytes, verification };
+    const { kind } = prepared;
+    const code = snippet(prepared, format);
+    result = { path: target, format, kind, files, bytes, verification, snippet: code };
   };
   const place = { signal, overwrite: options.overwrite ?? false };
   await replaceFolderDurably(target, (temporary) => namingTarget(build, temporary, target), place);

@@ -5,23 +5,52 @@ import { logitsName } from './onnx.ts';
 import { opset } from '../engine/onnx/proto.ts';
 import type { Prepared } from './prepare.ts';
 
+export interface Snippet {
+  readonly language: 'python' | 'js';
+  readonly code: string;
+}
+
+/** The shortest program that runs the export; null where only Mergewright reads it. */
+export function snippet(prepared: Prepared, format: 'safetensors' | 'onnx'): Snippet | null {
+  if (format === 'onnx') return onnxPython(prepared);
+  return prepared.kind === 'static' ? transformersPython(prepared) : null;
+}
+
 /** The section "how to run it" of one format, as Markdown. */
 export function usage(prepared: Prepared, format: 'safetensors' | 'onnx'): string {
   if (format === 'onnx') return onnxUsage(prepared);
   return prepared.kind === 'static' ? transformersUsage(prepared) : dynamicUsage(prepared);
 }
 
-function fenced(language: string, text: string): string {
-  return `\`\`\`${language}\n${text.trim()}\n\`\`\``;
+function fenced({ language, code }: Snippet): string {
+  return `\`\`\`${language}\n${code}\n\`\`\``;
 }
 
-function onnxUsage({ source, kind, layers, experts }: Prepared): string {
-  const { config } = source.model;
+function onnxPython({ source }: Prepared): Snippet {
   const task = source.tasks[0]?.head.task;
   const wanted = task === undefined ? 'features' : logitsName(task);
   const classes = task === undefined ? 'meta' : `json.loads(meta["classes"])["${task}"]`;
   const show =
     task === undefined ? 'print(result.shape)' : `print(${classes}[int(result[0].argmax())])`;
+  const code = `
+import json, numpy as np, onnxruntime
+from PIL import Image
+session = onnxruntime.InferenceSession("model.onnx")
+meta = session.get_modelmeta().custom_metadata_map
+p = json.loads(meta["preprocessing"])
+image = Image.open("image.png").convert("RGB").resize((p["size"], p["size"]), Image.BICUBIC)
+x = (np.asarray(image, np.float32) / 255 - p["mean"]) / p["std"]
+x = np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32)
+(result,) = session.run(["${wanted}"], {"images": x})
+${show}`;
+  return { language: 'python', code: code.trim() };
+}
+
+function onnxUsage(prepared: Prepared): string {
+  const { source, kind, layers, experts } = prepared;
+  const { config } = source.model;
+  const task = source.tasks[0]?.head.task;
+  const wanted = task === undefined ? 'features' : logitsName(task);
   const outputs = [
     `- \`images\` [batch, ${config.channelCount}, ${config.imageSize}, ${config.imageSize}] is the input; the batch may have any size.`,
     `- \`features\` [batch, ${featureSize(config)}]: the image features, not normalised.`,
@@ -33,17 +62,6 @@ function onnxUsage({ source, kind, layers, experts }: Prepared): string {
         `- \`${logitsName(head.task)}\` [batch, ${head.weight.shape[0] ?? 0}]: logits of this task's classes.`,
     ),
   ].join('\n');
-  const python = `
-import json, numpy as np, onnxruntime
-from PIL import Image
-session = onnxruntime.InferenceSession("model.onnx")
-meta = session.get_modelmeta().custom_metadata_map
-p = json.loads(meta["preprocessing"])
-image = Image.open("image.png").convert("RGB").resize((p["size"], p["size"]), Image.BICUBIC)
-x = (np.asarray(image, np.float32) / 255 - p["mean"]) / p["std"]
-x = np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32)
-(result,) = session.run(["${wanted}"], {"images": x})
-${show}`;
   const node = `
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 const session = await InferenceSession.create('model.onnx');
@@ -58,8 +76,8 @@ console.log(result.data.indexOf(Math.max(...result.data)));`;
   return [
     `\`model.onnx\` is an ordinary ONNX model (opset ${opset}, float32). Ask for the outputs you need by name; the head is chosen by asking for its logits.`,
     outputs,
-    fenced('python', python),
-    fenced('js', node),
+    fenced(onnxPython(prepared)),
+    fenced({ language: 'js', code: node.trim() }),
     'Class names, mean and std are in the metadata of the file (keys `classes`, `preprocessing`) and in this page.',
     memory,
   ]
@@ -76,11 +94,11 @@ logits = features / features.norm(dim=-1, keepdim=True) @ head.T
 print(logits.argmax(-1))`;
 }
 
-function transformersUsage(prepared: Prepared): string {
+function transformersPython(prepared: Prepared): Snippet {
+  const type = transformersType(prepared);
   const projected = prepared.source.model.config.projectionSize !== undefined;
-  const type = projected ? 'CLIPVisionModelWithProjection' : 'CLIPVisionModel';
   const output = projected ? 'image_embeds' : 'pooler_output';
-  const python = `
+  const code = `
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -88,7 +106,17 @@ from transformers import ${type}, CLIPImageProcessor
 model = ${type}.from_pretrained(".", torch_dtype=torch.float32)
 inputs = CLIPImageProcessor.from_pretrained(".")(Image.open("image.png"), return_tensors="pt")
 features = model(**inputs).${output}${headUsage(prepared)}`;
-  return `The folder is an ordinary \`${type}\` of transformers.\n\n${fenced('python', python)}`;
+  return { language: 'python', code: code.trim() };
+}
+
+function transformersType({ source }: Prepared): string {
+  const projected = source.model.config.projectionSize !== undefined;
+  return projected ? 'CLIPVisionModelWithProjection' : 'CLIPVisionModel';
+}
+
+function transformersUsage(prepared: Prepared): string {
+  const type = transformersType(prepared);
+  return `The folder is an ordinary \`${type}\` of transformers.\n\n${fenced(transformersPython(prepared))}`;
 }
 
 function dynamicUsage({ source }: Prepared): string {

@@ -154,6 +154,21 @@ describe('every format', () => {
     },
   );
 
+  test.each([
+    ['wemoe2', 'onnx', 'onnxruntime.InferenceSession("model.onnx")'],
+    ['static', 'safetensors', 'CLIPVisionModel.from_pretrained(".")'],
+    ['wemoe2', 'safetensors', null],
+  ] as const)('%s as %s: the snippet is the program of the model card', async (...row) => {
+    const [variant, format, expected] = row;
+    const { path: target, snippet } = await exported(variant, format);
+    const card = await readFile(path.join(target, 'README.md'), 'utf8');
+    if (expected === null) expect(snippet).toBeNull();
+    else {
+      expect(snippet?.code).toContain(expected.slice(0, -2));
+      expect(card).toContain(`\`\`\`python\n${snippet?.code}\n\`\`\``);
+    }
+  });
+
   test.each(['safetensors', 'onnx'] as const)(
     '%s: a bit that flips after writing is found',
     async (format) => {
