@@ -32,6 +32,8 @@ export interface AdaptationOptions {
   /** Images per task and step. */
   readonly batch: number;
   readonly reduction: Reduction;
+  /** Weight of the marginal entropy; see objective.ts. */
+  readonly diversity: number;
   readonly seed: number;
   /** Tasks that share one call of the engine; fewer need less memory, the result is the same sum. */
   readonly tasksPerCall: number;
@@ -105,7 +107,7 @@ export async function* adapt(
       state.step = step;
       yield {
         step,
-        loss: total.entropy.reduce((sum, entropy) => sum + entropy, 0),
+        loss: total.loss,
         entropy: total.entropy,
         learningRate,
         routing: total.routing,
@@ -147,6 +149,7 @@ function batchImages(
 
 /** Sums the results of the calls of one step. */
 class StepTotal {
+  loss = 0;
   readonly entropy: number[] = [];
   readonly routing: number[][][] = [];
   private readonly gradients: ReadonlyMap<string, Float32Array>;
@@ -164,6 +167,7 @@ class StepTotal {
   }
 
   add(results: Readonly<Record<string, Tensor>>, layerCount: number, tasks: number): void {
+    this.loss += results['loss']?.data[0] ?? Number.NaN;
     this.entropy.push(...(results['entropy']?.data ?? []));
     for (const [name, sum] of this.gradients) {
       results[gradientName(name)]?.data.forEach((slope, i) => (sum[i] = (sum[i] ?? 0) + slope));

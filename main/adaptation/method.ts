@@ -8,6 +8,7 @@ export interface AdaptationSettings {
   readonly steps: number;
   readonly learningRate: number;
   readonly schedule: 'constant' | 'cosine';
+  readonly diversity: number;
   /** How routing weights are shared within a batch; undefined for methods without routers. */
   readonly reduction:
     { readonly adaptation: Reduction; readonly evaluation: Reduction } | undefined;
@@ -53,5 +54,12 @@ export const loopParameters = {
     default: 'constant',
     range: ['constant', 'cosine'],
     help: 'Cosine lets the rate fall to 0 over the steps, which settles the end of a short run.',
+  },
+  diversity: {
+    kind: 'number',
+    title: 'Diversity weight β',
+    default: 0,
+    range: { min: 0, max: 10 },
+    help: 'Rewards using all classes of a task over a batch, which keeps the entropy from falling by giving every image one class. 0 is the published objective; 1 helps where experts are unsure and classes are balanced.',
   },
 } as const satisfies ParameterTable;

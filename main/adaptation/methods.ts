@@ -40,10 +40,11 @@ const adaMerging = defineAdaptiveMethod({
     },
     ...loopParameters,
   },
-  settings: ({ steps, learning_rate: learningRate, schedule }) => ({
+  settings: ({ steps, learning_rate: learningRate, schedule, diversity }) => ({
     steps,
     learningRate,
     schedule,
+    diversity,
     reduction: undefined,
   }),
   create: (set, { granularity, lambda, clamp }) =>
@@ -93,6 +94,7 @@ const wemoe = defineAdaptiveMethod({
     steps: parameters.steps,
     learningRate: parameters.learning_rate,
     schedule: parameters.schedule,
+    diversity: parameters.diversity,
     reduction: {
       adaptation: parameters.adaptation_reduction,
       evaluation: parameters.evaluation_reduction,

@@ -18,12 +18,19 @@ export interface StepShape {
   /** Largest class count among the tasks. */
   readonly classes: number;
   readonly reduction: Reduction;
+  /** β, the weight of the marginal entropy; 0, the published objective, when left out. */
+  readonly diversity?: number;
 }
 
 /**
  * Inputs: `images` [T·B, c, s, s], `heads` [T, C, e], `mask` [T, 1, C], and the trainables.
- * Results: `loss` = Σ over tasks of the mean entropy of their images (nats), `entropy` [T],
- * `routing/…` λ of each routed layer, and `gradient/…` of the loss for each trainable.
+ * Results: `loss` = Σ over tasks of (mean entropy of their images − β · entropy of their mean
+ * prediction) in nats, `entropy` [T] (its first term), `routing/…` λ of each routed layer, and
+ * `gradient/…` of the loss for each trainable.
+ *
+ * Entropy alone is least when all images get one and the same class. With β = 1 the loss is the
+ * negative mutual information of image and predicted class ("information maximisation": Krause, Perona
+ * and Gomes 2010; Liang, Hu and Feng 2020), which rules that out.
  */
 export function adaptationStep(model: MergedModel, shape: StepShape): Program {
   const g = new Builder();
@@ -32,9 +39,16 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
     reduction: shape.reduction,
     groups: shape.tasks,
   });
-  const entropy = predictionEntropy(g, features, shape, featureSize(model.config));
+  const { diversity = 0 } = shape;
+  const { p, logP } = predictions(g, features, shape, featureSize(model.config));
+  const entropy = g.unary('neg', g.scale(g.sum(g.mul(p, logP), [1, 2]), 1 / shape.batch));
+  const certainty = g.sum(entropy, [0]);
+  const loss =
+    diversity === 0
+      ? certainty
+      : g.sub(certainty, g.scale(g.sum(marginalEntropy(g, p), [0]), diversity));
   const forward = g.build('adaptation step', {
-    loss: g.sum(entropy, [0]),
+    loss,
     entropy,
     ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
   });
@@ -44,13 +58,24 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
   });
 }
 
-/** Mean over each task's images of H(p) = −Σc pc log pc, [T]. */
-function predictionEntropy(g: Builder, features: Value, shape: StepShape, width: number): Value {
+/** Probabilities of the classes and their logarithms, both [T, B, C]. */
+function predictions(
+  g: Builder,
+  features: Value,
+  shape: StepShape,
+  width: number,
+): { p: Value; logP: Value } {
   const { tasks, batch, classes } = shape;
   const heads = g.input('heads', [tasks, classes, width]);
   const mask = g.input('mask', [tasks, 1, classes]);
   const stacked = g.reshape(normalise(g, features), [tasks, batch, width]);
   const logits = g.add(g.matmul(stacked, heads, { transposeRight: true }), mask);
-  const terms = g.mul(g.softmax(logits), g.logSoftmax(logits));
-  return g.unary('neg', g.scale(g.sum(terms, [1, 2]), 1 / batch));
+  return { p: g.softmax(logits), logP: g.logSoftmax(logits) };
+}
+
+/** H of the mean prediction of each task's images, [T]; a class that no image is given adds 0. */
+function marginalEntropy(g: Builder, p: Value): Value {
+  const mean = g.mean(p, [1]);
+  const terms = g.mul(mean, g.unary('log', g.add(mean, g.fill(1e-12))));
+  return g.unary('neg', g.sum(terms, [1]));
 }

@@ -140,6 +140,7 @@ async function runAdaptation(
     steps: settings.steps,
     learningRate: settings.learningRate,
     schedule: settings.schedule,
+    diversity: settings.diversity,
     batch: recipe.adaptation.batch,
     reduction: settings.reduction?.adaptation ?? noRouting,
     seed: recipe.seed,

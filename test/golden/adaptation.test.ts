@@ -130,6 +130,7 @@ describe.each(golden.cases)('$name', (golden_) => {
       schedule: golden_.schedule,
       batch: golden.images,
       reduction,
+      diversity: 0,
       seed: 0,
       tasksPerCall,
     };

@@ -20,6 +20,7 @@ export interface StepCase {
   readonly reduction: Reduction;
   readonly values: ReadonlyMap<string, Tensor>;
   readonly images?: Tensor;
+  readonly diversity?: number;
 }
 
 function classesOf(heads: readonly Head[]): number {
@@ -27,12 +28,20 @@ function classesOf(heads: readonly Head[]): number {
 }
 
 /** The program of a step and everything it takes. */
-export function stepOf({ model, heads, batch, reduction, values, images }: StepCase): {
+export function stepOf({
+  model,
+  heads,
+  batch,
+  reduction,
+  values,
+  images,
+  diversity = 0,
+}: StepCase): {
   program: Program;
   inputs: Record<string, Tensor>;
 } {
   const tasks = heads.length;
-  const shape: StepShape = { tasks, batch, classes: classesOf(heads), reduction };
+  const shape: StepShape = { tasks, batch, classes: classesOf(heads), reduction, diversity };
   const { weights, mask } = stackHeads(heads, shape.classes);
   return {
     program: adaptationStep(model, shape),

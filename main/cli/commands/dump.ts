@@ -67,5 +67,6 @@ function stepProgram(
   return adaptationStep(model, {
     ...shape,
     reduction: settings?.reduction?.adaptation ?? 'per-sample',
+    diversity: settings?.diversity ?? 0,
   });
 }

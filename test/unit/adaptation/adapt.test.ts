@@ -41,6 +41,7 @@ const options: AdaptationOptions = {
   schedule: 'constant',
   batch: 3,
   reduction: 'per-sample',
+  diversity: 0,
   seed: 1,
   tasksPerCall: 3,
 };

@@ -42,23 +42,29 @@ const batch = 2;
  * A WEMoE away from its start. Hidden units of the routers are far from their kink, every other one
  * off, so that difference quotients are exact.
  */
-function stepCase(depth: RouterDepth, reduction: Reduction): StepCase {
+function stepCase(depth: RouterDepth, reduction: Reduction, diversity = 0): StepCase {
   const model = createWemoe(set, { depth, lambda: 0.3, seed: 1 });
   const values = moved(model, 0.1);
   for (const [name, { data }] of values) {
     if (name.endsWith('fc1.bias')) data.forEach((_, i) => (data[i] = i % 2 === 0 ? 3 : -3));
   }
-  return { model, heads, batch, reduction, values };
+  return { model, heads, batch, reduction, values, diversity };
 }
 
 const cases = ([0, 1, 2] as const).flatMap((depth) =>
-  (['per-sample', 'batch-mean'] as const).map((reduction) => ({ depth, reduction })),
+  (['per-sample', 'batch-mean'] as const).map((reduction) => ({
+    depth,
+    reduction,
+    // Once without the marginal entropy, as published, and once with it.
+    diversity: reduction === 'per-sample' ? 0.7 : 0,
+  })),
 );
 
 beforeAll(prepareAutomaticGradients);
 
-describe.each(cases)('routers of depth $depth, $reduction', ({ depth, reduction }) => {
-  const step = stepCase(depth, reduction);
+describe.each(cases)('routers of depth $depth, $reduction, β = $diversity', (each) => {
+  const { depth, reduction, diversity } = each;
+  const step = stepCase(depth, reduction, diversity);
   const trained = step.model.trainables.map(({ name }) => name);
 
   it('has the gradient of difference quotients', async () => {

@@ -20,6 +20,30 @@ function entropyOf(row: Float32Array): number {
   return -powers.reduce((sum, p) => sum + (p / total) * Math.log(p / total), 0);
 }
 
+it('takes β times the entropy of the mean prediction off the loss', async () => {
+  const batch = 3;
+  const values = moved(model, 0.1);
+  const images = randomImages(9);
+  const step = { model, heads, batch, reduction: 'per-sample', values, images } as const;
+  const plain = named(await runStep(step), 'loss').data[0]!;
+  const diverse = await runStep({ ...step, diversity: 0.5 });
+  let marginal = 0;
+  for (const [task, head] of heads.entries()) {
+    const own = pickImages(images, task * batch, (task + 1) * batch);
+    const scores = logits(head, (await encode(model, values, own)).features);
+    const classes = head.weight.shape[0]!;
+    const mean = Array.from({ length: classes }, () => 0);
+    for (let i = 0; i < batch; i++) {
+      const powers = [...scores.subarray(i * classes, (i + 1) * classes)].map(Math.exp);
+      const total = powers.reduce((a, b) => a + b, 0);
+      powers.forEach((power, c) => (mean[c]! += power / total / batch));
+    }
+    marginal -= mean.reduce((sum, p) => sum + p * Math.log(p), 0);
+  }
+  expect(marginal).toBeGreaterThan(1);
+  expect(named(diverse, 'loss').data[0]).toBeCloseTo(plain - 0.5 * marginal, 5);
+});
+
 describe('tasks with different numbers of classes in one step', () => {
   const batch = 3;
   const images = randomImages(9);
