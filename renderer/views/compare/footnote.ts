@@ -1,0 +1,60 @@
+/** How the numbers on the page were measured, and what a reader should not conclude from them. */
+import { methodName, type Model, type TaskInfo } from './models.ts';
+
+/** Methods that see unlabelled images; the others only read weights. */
+const adaptive = new Set(['adamerging', 'wemoe']);
+
+/** Sentences, the most important first. */
+export function footnotes(models: readonly Model[], tasks: readonly TaskInfo[]): string[] {
+  const learned = models.filter((model) => adaptive.has(methodName(model.result)));
+  const seen = [...new Set(learned.map((model) => model.report.adaptationData))];
+  const synthetic = tasks.filter((task) => task.synthetic).map((task) => task.title);
+  const changed = tasks.filter((task) => task.images.length > 1).map((task) => task.title);
+  const reductions = new Set(learned.flatMap(({ result }) => result.reduction?.evaluation ?? []));
+  const engines = [...new Set(models.map(({ report: { engine } }) => engineText(engine)))];
+  return [
+    `Accuracy is top-1 on held-out test images with the frozen head of the known task (${imagesText(tasks)}).`,
+    ...seen.map(
+      (data) =>
+        `${listText([...new Set(learned.map((model) => familyTitle(model)))])} adapted on ${data}. No label was used, but accuracy on images they have not seen may be lower.`,
+    ),
+    ...(reductions.has('batch-mean')
+      ? ['Routing weights were averaged over each batch of one task when measuring.']
+      : []),
+    ...(synthetic.length > 0
+      ? [`Drawn by a program instead of collected: ${listText(synthetic)}.`]
+      : []),
+    ...(changed.length > 0
+      ? [
+          `The chosen runs were measured on different test images of ${listText(changed)}: compare those columns with care.`,
+        ]
+      : []),
+    ...(models.some((model) => model.individual === null)
+      ? ['Runs without individual models have no normalized accuracy.']
+      : []),
+    `Measured with ${listText(engines)}.`,
+  ];
+}
+
+function engineText(engine: Model['report']['engine']): string {
+  return `${engine.title} (${engine.device}, ${engine.precision})`;
+}
+
+function familyTitle(model: Model): string {
+  return methodName(model.result) === 'wemoe' ? 'WEMoE' : 'AdaMerging';
+}
+
+function imagesText(tasks: readonly TaskInfo[]): string {
+  const counts = tasks.flatMap((task) => task.images);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  const number = (value: number) => value.toLocaleString('en');
+  return least === most
+    ? `${number(least)} images of each task`
+    : `${number(least)} to ${number(most)} images of each task`;
+}
+
+/** "a", "a and b", "a, b and c". */
+export function listText(items: readonly string[]): string {
+  if (items.length < 2) return items[0] ?? '';
+  return `${items.slice(0, -1).join(', ')} and ${items.at(-1) ?? ''}`;
+}
