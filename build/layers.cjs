@@ -15,7 +15,8 @@ const rooms = {
   models: ['graph', 'lib'],
   ...Object.fromEntries(features.map((room) => [room, foundations])),
   exporting: [...features, ...foundations],
-  runs: ['exporting', ...features, ...foundations],
+  runs: ['api', 'exporting', ...features, ...foundations],
+  host: ['api', 'runs', 'exporting', ...features, ...foundations],
 };
 
 /** Rooms that may be imported for their types alone: such an import is gone when the program runs. */
@@ -47,6 +48,28 @@ module.exports = {
   forbidden: [
     ...roomRules,
     ...typesOnlyRules,
+    {
+      name: 'layer-api',
+      comment:
+        'main/api is what window, shell and product share: schemas that know nothing but the error codes',
+      severity: 'error',
+      from: { path: '^main/api/' },
+      to: { path: '^main/', pathNot: '^main/(api/|lib/error-codes\\.ts$)' },
+    },
+    {
+      name: 'api-imports-no-node',
+      comment: 'main/api runs in the window too: no Node modules',
+      severity: 'error',
+      from: { path: '^main/api/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'host-is-an-entry',
+      comment: 'main/host is a program of its own: it is started, not imported',
+      severity: 'error',
+      from: { path: '^(main|electron|renderer|build)/', pathNot: '^main/host/' },
+      to: { path: '^main/host/' },
+    },
     {
       name: 'product-imports-no-shell',
       comment:

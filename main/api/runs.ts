@@ -1,8 +1,8 @@
 /** The runs of the open project: history, control, progress. */
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
-import { reportSchema } from '../runs/report.ts';
 import { call, count, failure, name, parameterValue, share } from './common.ts';
+import { reportSchema } from './report.ts';
 
 const status = z.enum([
   'created',
@@ -37,7 +37,7 @@ const run = z.strictObject({
 export type RunCard = z.output<typeof run>;
 
 const progress = z.strictObject({
-  /** Its title; null while inputs are loaded. */
+  /** Its id; null while inputs are loaded. */
   method: name.nullable(),
   phase: z.enum(['loading', 'merging', 'adapting', 'evaluating', 'exporting']),
   /** What is being done, in words: "expert mnist", "step", … */

@@ -25,12 +25,43 @@ const sheetSchema = z.object({
   labels: z.array(count),
   groups: z.array(count).optional(),
   synthetic: z.boolean(),
+  description: z.string().optional(),
+  sources: z.array(z.object({ licence: z.string().optional() })).optional(),
 });
 
 /** Bytes of the pixels of one set. */
 const largestSet = 2 ** 32;
 
 type Sheet = z.infer<typeof sheetSchema>;
+
+/** What the description of a set says, without its pixels. */
+export interface SpriteSheetDescription {
+  readonly title: string;
+  readonly classNames: readonly string[];
+  /** Class index of each image. */
+  readonly labels: readonly number[];
+  /** Width and height of an image. */
+  readonly tile: number;
+  readonly synthetic: boolean;
+  readonly description: string;
+  /** Of its sources, each once. */
+  readonly licences: readonly string[];
+}
+
+/** Checks the description at `path` as `readSpriteSheet` does, and decodes no image. */
+export async function describeSpriteSheet(path: string): Promise<SpriteSheetDescription> {
+  const sheet = await readDescription(path);
+  const licences = (sheet.sources ?? []).flatMap(({ licence }) => licence ?? []);
+  return {
+    title: sheet.title,
+    classNames: sheet.classes,
+    labels: sheet.labels,
+    tile: sheet.tile,
+    synthetic: sheet.synthetic,
+    description: sheet.description ?? '',
+    licences: [...new Set(licences)],
+  };
+}
 
 /**
  * Reads the set described by the JSON file at `path`. Throws `data.unreadable`, `data.invalid` or

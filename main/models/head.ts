@@ -13,14 +13,14 @@ export interface Head {
 }
 
 /**
- * A head from a checkpoint with `weight` [C, e] and, optionally, `logit_scale` (its logarithm, as in
- * CLIP). Throws `model.tensor_missing` or `model.shape_mismatch`.
+ * Class count of a head by its shape alone; `features` is what the encoder gives, where that is known.
+ * Throws `model.tensor_missing` or `model.shape_mismatch`.
  */
-export async function loadHead(
+export function headClasses(
   checkpoint: Checkpoint,
   task: string,
-  features: number,
-): Promise<Head> {
+  features: number | undefined,
+): number {
   const where = checkpoint.path;
   const info = checkpoint.tensors.get('weight');
   if (info === undefined) {
@@ -30,13 +30,27 @@ export async function loadHead(
       hint: 'a head is a safetensors file with "weight" [classes, features]',
     });
   }
-  if (info.shape.length !== 2 || info.shape[1] !== features) {
+  const [classes = 0, width] = info.shape;
+  if (info.shape.length !== 2 || (features !== undefined && width !== features)) {
     throw new AppError('model.shape_mismatch', {
-      what: `the head of task "${task}" has shape [${info.shape.join(', ')}], the encoder gives ${String(features)} features`,
+      what: `the head of task "${task}" has shape [${info.shape.join(', ')}], not [classes, ${String(features ?? 'features')}]`,
       where,
       hint: 'use the head that was made for this base model',
     });
   }
+  return classes;
+}
+
+/**
+ * A head from a checkpoint with `weight` [C, e] and, optionally, `logit_scale` (its logarithm, as in
+ * CLIP). Throws `model.tensor_missing` or `model.shape_mismatch`.
+ */
+export async function loadHead(
+  checkpoint: Checkpoint,
+  task: string,
+  features: number,
+): Promise<Head> {
+  headClasses(checkpoint, task, features);
   const { shape, data } = await checkpoint.read('weight');
   const scale = checkpoint.tensors.has('logit_scale')
     ? Math.exp((await checkpoint.read('logit_scale')).data[0] ?? 0)

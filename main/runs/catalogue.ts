@@ -3,8 +3,8 @@ import type { AdaptiveMethod } from '../adaptation/method.ts';
 import { adaptiveMethods } from '../adaptation/methods.ts';
 import { methods as staticMethods } from '../merging/index.ts';
 import type { Method } from '../merging/method.ts';
-import { resolveParameters, type Parameterized } from '../lib/parameters.ts';
-import type { MethodCatalogue } from './recipe.ts';
+import { resolveParameters, type Parameterized, type ParameterTable } from '../lib/parameters.ts';
+import type { MethodCatalogue, RecipeMethod } from './recipe.ts';
 
 /** What merges are compared with; neither merges anything. */
 export interface ReferenceMethod extends Parameterized {
@@ -39,6 +39,9 @@ const entries: ReadonlyMap<string, CatalogueEntry> = new Map<string, CatalogueEn
   ...adaptiveMethods.map((method) => [method.id, { kind: 'adaptive', method }] as const),
 ]);
 
+/** All methods, references first. */
+export const catalogue: readonly CatalogueEntry[] = [...entries.values()];
+
 export function catalogueEntry(id: string): CatalogueEntry {
   const entry = entries.get(id);
   if (entry === undefined) throw new Error(`no method "${id}"; recipes are checked before`);
@@ -52,3 +55,14 @@ export const methodCatalogue: MethodCatalogue = {
     resolveParameters(catalogueEntry(id).method, parameters, where);
   },
 };
+
+/** The title of a recipe's method, with the one parameter that tells its variants apart. */
+export function titleOf(entry: RecipeMethod): string {
+  const { method } = catalogueEntry(entry.method);
+  const { router_layers, granularity: grain } = method.parameters as ParameterTable;
+  const depth = entry.parameters['router_layers'] ?? router_layers?.default;
+  const granularity = entry.parameters['granularity'] ?? grain?.default;
+  if (typeof depth === 'number') return `${method.title} l=${String(depth)}`;
+  if (typeof granularity === 'string') return `${method.title} ${granularity}-wise`;
+  return entry.method === entry.id ? method.title : `${method.title} (${entry.id})`;
+}

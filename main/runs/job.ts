@@ -1,6 +1,5 @@
 /** Runs a recipe from beginning to end inside its run folder; may be interrupted and continued. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { Engine } from '../engine/engine.ts';
 import type { ChosenEngine } from '../engine/registry.ts';
@@ -12,8 +11,8 @@ import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
 import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
-import { formatReport, normalizedAverage, parseReport, type Report } from './report.ts';
-import { lockRun, markRun, readRunRecipe, readRunRecord, type RunFolder } from './run-folder.ts';
+import { formatReport, normalizedAverage, type Report } from './report.ts';
+import { lockRun, markRun, readRunRecipe, readRunRecord, readRunReport, type RunFolder } from './run-folder.ts';
 import { describeStart, refuseOtherStart, type RunStart } from './run-start.ts';
 import { runMethod, type MethodProgress } from './run-method.ts';
 import { clearState, loadState, type SavedState } from './state.ts';
@@ -237,14 +236,7 @@ export async function loadFinishedRun(
   engine: Engine,
   load: (recipe: Recipe) => Promise<RunInputs>,
 ): Promise<FinishedRun> {
-  if (!existsSync(run.reportPath)) {
-    throw new AppError('run.unfinished', {
-      what: 'this run has no report yet',
-      where: run.folder,
-      hint: `finish it first: mergewright run ${run.folder}`,
-    });
-  }
-  const report = parseReport(await readFile(run.reportPath, 'utf8'), run.reportPath);
+  const report = await readRunReport(run);
   const { recipe, folder: recipeFolder } = await readRunRecipe(run);
   const results: MethodResult[] = [];
   for (const { id } of recipe.methods) {

@@ -6,11 +6,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { methodReportSchema, type MethodReport } from '../api/report.ts';
 import { openSafetensors } from '../checkpoints/safetensors.ts';
 import { writeSafetensors, type TensorToWrite } from '../checkpoints/writer.ts';
 import { writeFileDurably } from '../lib/durable.ts';
 import type { Tensor } from '../lib/tensor.ts';
-import { methodReportSchema, type MethodReport } from './report.ts';
+
 import type { RunFolder } from './run-folder.ts';
 
 export interface MethodResult {

@@ -55,6 +55,11 @@ export const recipeSchema = z.strictObject({
       threads: z.int().min(1).max(1024).optional(),
     })
     .optional(),
+  /**
+   * Allows labels of this many images of each task to be read during adaptation, to draw an accuracy
+   * curve. Nothing is learned from them.
+   */
+  monitor: z.strictObject({ images: z.int().min(1).max(10_000) }).optional(),
   export: z
     .strictObject({
       method: id,
@@ -207,6 +212,7 @@ export function formatRecipe(recipe: Recipe): string {
             ...(recipe.engine.threads === undefined ? {} : { threads: recipe.engine.threads }),
           },
         }),
+    ...(recipe.monitor === undefined ? {} : { monitor: { images: recipe.monitor.images } }),
     ...(recipe.export === undefined
       ? {}
       : {

@@ -3,70 +3,9 @@
  * absolute paths, so the same recipe on the same engine gives the same bytes.
  */
 import { isAbsolute, join } from 'node:path';
-import { z } from 'zod';
+import { reportSchema, type MethodReport, type Report } from '../api/report.ts';
 import { AppError } from '../lib/errors.ts';
-
-const share = z.number().min(0).max(1);
-const count = z.int().min(0);
-const reduction = z.enum(['per-sample', 'batch-mean']);
-
-const taskDetails = z.strictObject({
-  id: z.string(),
-  title: z.string(),
-  classes: count,
-  images: count,
-  /** Whether the images were drawn by a program instead of collected. */
-  synthetic: z.boolean(),
-});
-
-export const methodReportSchema = z.strictObject({
-  id: z.string(),
-  title: z.string(),
-  average: share,
-  /** Mean over the tasks of accuracy ÷ individual accuracy; null without individual models. */
-  normalizedAverage: z.number().min(0).nullable(),
-  /** By task id. */
-  accuracy: z.record(z.string(), share),
-  /** The method's name where the id is another. */
-  method: z.string().optional(),
-  parameters: z
-    .record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.array(z.number())]))
-    .optional(),
-  /** How routing weights were reduced over a batch; dynamic methods only. */
-  reduction: z.strictObject({ adaptation: reduction, evaluation: reduction }).optional(),
-  trainableParameters: count.optional(),
-  /** By task id, the accuracy of each class in the order of the task's classes. */
-  perClass: z.record(z.string(), z.array(share.nullable())).optional(),
-  /** By task id, counts [true class][predicted class]. */
-  confusion: z.record(z.string(), z.array(z.array(count))).optional(),
-});
-
-export const reportSchema = z.strictObject({
-  schema: z.literal(1),
-  /** SHA-256 of the canonical recipe. */
-  recipe: z.string(),
-  seed: count,
-  engine: z.strictObject({
-    id: z.string(),
-    title: z.string(),
-    device: z.string(),
-    precision: z.string(),
-    threads: count,
-  }),
-  /** In words, which unlabelled images the adaptation saw. */
-  adaptationData: z.string(),
-  /** Task ids in recipe order. */
-  tasks: z.array(z.string()),
-  taskDetails: z.array(taskDetails),
-  methods: z.array(methodReportSchema),
-  /** The run folder; "." in the file itself. */
-  run: z.string(),
-  /** The exported model, relative to the run folder in the file itself; null when none was exported. */
-  exported: z.string().nullable(),
-});
-
-export type Report = z.output<typeof reportSchema>;
-export type MethodReport = z.output<typeof methodReportSchema>;
+export type { MethodReport, Report } from '../api/report.ts';
 
 /** The mean accuracy over `tasks`. */
 export function averageAccuracy(

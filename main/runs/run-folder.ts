@@ -1,20 +1,17 @@
 /** The project folder on disk: project.json and one folder for each run. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
-import { syncFolder, writeError } from '../lib/durable-file.ts';
+import { syncFolder } from '../lib/durable-file.ts';
 import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
 import { AppError } from '../lib/errors.ts';
 import { temporaryName } from '../lib/temporaries.ts';
+import { makeFolder, openProject, readJson, writeJson } from './project.ts';
 import { formatRecipe, readRecipe, type Recipe } from './recipe.ts';
+import { parseReport, type Report } from './report.ts';
 import { isLocked, takeLock, type RunLock } from './run-lock.ts';
 export type { RunLock };
-
-const projectSchema = z.looseObject({
-  schema: z.literal(1),
-  application: z.literal('mergewright'),
-});
 
 const recordSchema = z.strictObject({
   schema: z.literal(1),
@@ -70,24 +67,6 @@ function runFolderAt(folder: string): RunFolder {
     reportPath: at('report.json'),
     exportedFolder: at('exported'),
   };
-}
-
-/** Makes `folder` a project unless it is one. Throws `project.invalid` when it is another version's. */
-export async function openProject(folder: string): Promise<void> {
-  const path = join(folder, 'project.json');
-  await makeFolder(join(folder, 'runs'));
-  if (!existsSync(path)) {
-    await writeJson(path, { schema: 1, application: 'mergewright' });
-    return;
-  }
-  const result = projectSchema.safeParse(await readJson(path, 'project.invalid'));
-  if (result.success) return;
-  throw new AppError('project.invalid', {
-    what: 'this is not a project of this version',
-    where: path,
-    hint: 'open it with the version that wrote it, or choose another folder',
-    cause: result.error,
-  });
 }
 
 /**
@@ -200,6 +179,18 @@ export async function runStatus(run: RunFolder): Promise<RunSummary> {
   return { run, record, status: gone ? 'interrupted' : record.status };
 }
 
+/** The report of a run. Throws `run.unfinished` when there is none yet, and `report.invalid`. */
+export async function readRunReport(run: RunFolder): Promise<Report> {
+  if (!existsSync(run.reportPath)) {
+    throw new AppError('run.unfinished', {
+      what: 'this run has no report yet',
+      where: run.folder,
+      hint: `finish it first: mergewright run ${run.folder}`,
+    });
+  }
+  return parseReport(await readFile(run.reportPath, 'utf8'), run.reportPath);
+}
+
 /** The recipe of a run and the folder its paths are relative to. */
 export async function readRunRecipe(run: RunFolder): Promise<{ recipe: Recipe; folder: string }> {
   return {
@@ -229,29 +220,4 @@ export async function listRuns(projectFolder: string): Promise<readonly RunSumma
     summaries.push(await runStatus(run));
   }
   return summaries;
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw writeError(error, folder);
-  }
-}
-
-async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFileDurably(path, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-async function readJson(path: string, code: 'project.invalid' | 'run.invalid'): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as unknown;
-  } catch (cause) {
-    throw new AppError(code, {
-      what: `${basename(path)} cannot be read as JSON`,
-      where: path,
-      hint: 'restore it from a copy, or choose another folder',
-      cause,
-    });
-  }
 }

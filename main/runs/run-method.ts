@@ -20,7 +20,7 @@ import { mergeToMemory } from '../merging/executor.ts';
 import { resolveParameters, type ParameterValues } from '../lib/parameters.ts';
 import { staticModel, type MergedModel, type Reduction } from '../models/merged-model.ts';
 import { tokenCount } from '../models/vision-config.ts';
-import { catalogueEntry } from './catalogue.ts';
+import { catalogueEntry, titleOf } from './catalogue.ts';
 import type { RunEvent } from './events.ts';
 import type { RunInputs } from './inputs.ts';
 import type { MethodResult } from './method-result.ts';
@@ -243,12 +243,11 @@ function reportOf(
   inputs: RunInputs,
 ): MethodReport {
   const accuracy = Object.fromEntries(evaluations.map(({ task, accuracy: a }) => [task, a]));
-  const found = catalogueEntry(entry.method);
   const reduction = prepared?.settings?.reduction;
   const trainable = prepared?.model.trainables.reduce((n, { shape }) => n + elementCount(shape), 0);
   return {
     id: entry.id,
-    title: titleOf(entry, found.method.title, prepared?.parameters ?? {}),
+    title: titleOf(entry),
     average: averageAccuracy(
       accuracy,
       inputs.tasks.map(({ id }) => id),
@@ -265,12 +264,4 @@ function reportOf(
       evaluations.map((e) => [e.task, e.confusion.map((row) => [...row])]),
     ),
   };
-}
-
-/** A method's title with the one parameter that tells its variants apart. */
-function titleOf(entry: RecipeMethod, title: string, parameters: ParameterValues): string {
-  const { router_layers: depth, granularity } = parameters as Readonly<Record<string, unknown>>;
-  if (typeof depth === 'number') return `${title} l=${String(depth)}`;
-  if (typeof granularity === 'string') return `${title} ${granularity}-wise`;
-  return entry.method === entry.id ? title : `${title} (${entry.id})`;
 }

@@ -23,8 +23,12 @@ const forbidden: [from: string, to: string, rule: string][] = [
   ['main/evaluation/a.ts', 'main/exporting/thing.ts', 'layer-evaluation'],
   ['main/routing/a.ts', 'main/api/thing.ts', 'layer-routing'],
   ['main/exporting/a.ts', 'main/runs/thing.ts', 'layer-exporting'],
-  ['main/runs/a.ts', 'main/api/thing.ts', 'layer-runs'],
+  ['main/runs/a.ts', 'main/host/thing.ts', 'layer-runs'],
   ['main/runs/b.ts', 'main/cli.ts', 'layer-runs'],
+  ['main/host/a.ts', 'main/cli.ts', 'layer-host'],
+  ['main/api/d.ts', 'main/runs/thing.ts', 'layer-api'],
+  ['main/api/e.ts', 'node:fs', 'api-imports-no-node'],
+  ['electron/b.ts', 'main/host/thing.ts', 'host-is-an-entry'],
   ['main/lib/b.ts', 'electron/thing.ts', 'product-imports-no-shell'],
   ['main/api/b.ts', 'renderer/thing.ts', 'product-imports-no-shell'],
   ['main/lib/c.ts', 'test/thing.ts', 'product-imports-no-shell'],
@@ -53,13 +57,15 @@ const allowed: [from: string, to: string][] = [
   ['main/adaptation/ok.ts', 'main/data/thing.ts'],
   ['main/evaluation/ok.ts', 'main/data/labelled.ts'],
   ['main/runs/ok.ts', 'main/exporting/thing.ts'],
-  ['main/api/ok.ts', 'main/runs/thing.ts'],
+  ['main/runs/ok2.ts', 'main/api/thing.ts'],
+  ['main/host/ok.ts', 'main/runs/thing.ts'],
+  ['main/host/ok2.ts', 'main/api/thing.ts'],
   ['test/ok.ts', 'main/runs/thing.ts'],
 ];
 
 const rooms = 'lib data checkpoints graph engine models merging adaptation evaluation routing';
 const things = [
-  ...`${rooms} exporting runs api`.split(' ').map((room) => `main/${room}/thing.ts`),
+  ...`${rooms} exporting runs api host`.split(' ').map((room) => `main/${room}/thing.ts`),
   ...['main/cli.ts', 'electron/thing.ts', 'renderer/thing.ts', 'test/thing.ts', 'build/thing.ts'],
 ];
 

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readEvents, type RunEvent } from '../../runs/events.ts';
+import { openProject } from '../../runs/project.ts';
 import { locateReport, parseReport, type Report } from '../../runs/report.ts';
 import {
   listRuns,
-  openProject,
   openRun,
   readRunRecipe,
   runStatus,

@@ -5,13 +5,13 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ownIdentity } from '../../../main/runs/process-identity.ts';
+import { openProject } from '../../../main/runs/project.ts';
 import { formatRecipe, parseRecipe } from '../../../main/runs/recipe.ts';
 import {
   createRun,
   listRuns,
   lockRun,
   markRun,
-  openProject,
   openRun,
   readRunRecipe,
   readRunRecord,

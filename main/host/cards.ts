@@ -1,0 +1,182 @@
+/** What the Project view shows of checkpoints and tasks, from headers and descriptions alone. */
+import { basename, resolve } from 'node:path';
+import type { Failure } from '../api/common.ts';
+import type { CheckpointCard, TaskCard } from '../api/project.ts';
+import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
+import { openCheckpoint } from '../checkpoints/open.ts';
+import { describeSpriteSheet } from '../data/sprite-sheet.ts';
+import { AppError } from '../lib/errors.ts';
+import { elementCount } from '../lib/tensor.ts';
+import { checkCompatible } from '../merging/compatibility.ts';
+import { headClasses } from '../models/head.ts';
+import { featureSize, type VisionConfig } from '../models/vision-config.ts';
+import { visionArchitecture } from '../models/vision-model.ts';
+import { projectPath, type Materials, type ProjectTask } from '../runs/project.ts';
+import { failureOf } from './failures.ts';
+import { descriptionAt } from './image-sets.ts';
+
+export interface Cards {
+  readonly base: CheckpointCard | null;
+  readonly baseProblem: Failure | null;
+  readonly tasks: TaskCard[];
+}
+
+/** Nothing that cannot be read makes this fail: it becomes the problem of its card. */
+export async function projectCards(folder: string, materials: Materials): Promise<Cards> {
+  const base = materials.base === null ? undefined : await openOr(resolve(folder, materials.base));
+  try {
+    const checkpoint = base?.value;
+    const architecture = checkpoint && (await attempt(async () => visionArchitecture(checkpoint)));
+    const tasks: TaskCard[] = [];
+    for (const task of materials.tasks) {
+      tasks.push(await taskCard(folder, task, checkpoint, architecture?.value));
+    }
+    return {
+      base: checkpoint === undefined ? null : checkpointCard(folder, checkpoint),
+      baseProblem: base?.problem ?? architecture?.problem ?? null,
+      tasks,
+    };
+  } finally {
+    await base?.value?.close();
+  }
+}
+
+interface Attempt<Value> {
+  readonly value?: Value;
+  readonly problem: Failure | null;
+}
+
+/** Runs a step whose failure belongs on a card; bugs pass. */
+async function attempt<Value>(step: () => Promise<Value>): Promise<Attempt<Value>> {
+  try {
+    return { value: await step(), problem: null };
+  } catch (error) {
+    const problem = failureOf(error);
+    if (problem === undefined) throw error;
+    return { problem };
+  }
+}
+
+function openOr(path: string): Promise<Attempt<StoredCheckpoint>> {
+  return attempt(() => openCheckpoint(path));
+}
+
+async function taskCard(
+  folder: string,
+  task: ProjectTask,
+  base: StoredCheckpoint | undefined,
+  architecture: VisionConfig | undefined,
+): Promise<TaskCard> {
+  const { value: expert, problem } = await openOr(resolve(folder, task.expert));
+  let misfit: Failure | null = null;
+  if (expert !== undefined) {
+    const fits = async () =>
+      base === undefined || architecture === undefined
+        ? visionArchitecture(expert)
+        : checkCompatible(base, [expert]).config;
+    misfit = (await attempt(fits)).problem;
+    await expert.close();
+  }
+  const data = await dataCard(folder, task, architecture);
+  const head = await headCard(folder, task, architecture, data.value?.classNames.length);
+  return {
+    id: task.id,
+    title: task.title === task.id ? (data.title ?? task.title) : task.title,
+    expert: expert === undefined ? null : checkpointCard(folder, expert),
+    problem: problem ?? misfit,
+    head: head.value ?? null,
+    headProblem: head.problem,
+    data: data.value ?? null,
+    dataProblem: data.problem,
+  };
+}
+
+function checkpointCard(folder: string, checkpoint: StoredCheckpoint): CheckpointCard {
+  const tensors = [...checkpoint.tensors.values()];
+  return {
+    title: basename(checkpoint.path),
+    location: projectPath(folder, checkpoint.path),
+    architecture: architectureText(checkpoint),
+    dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),
+    parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    tensors: tensors.length,
+  };
+}
+
+function architectureText(checkpoint: StoredCheckpoint): string {
+  try {
+    const { layerCount, hiddenSize, patchSize, imageSize } = visionArchitecture(checkpoint);
+    return `CLIP vision transformer, ${layerCount} layers of ${hiddenSize}, patches of ${patchSize} in ${imageSize} px`;
+  } catch (error) {
+    if (error instanceof AppError) return 'unknown';
+    throw error;
+  }
+}
+
+async function headCard(
+  folder: string,
+  { id, head: path }: ProjectTask,
+  architecture: VisionConfig | undefined,
+  dataClasses: number | undefined,
+): Promise<Attempt<NonNullable<TaskCard['head']>>> {
+  if (path === null) return { problem: null };
+  const location = resolve(folder, path);
+  const read = await attempt(async () => {
+    const checkpoint = await openCheckpoint(location);
+    try {
+      const classes = headClasses(checkpoint, id, architecture && featureSize(architecture));
+      return { classes, location: projectPath(folder, location) };
+    } finally {
+      await checkpoint.close();
+    }
+  });
+  if (read.value === undefined || dataClasses === undefined) return read;
+  if (read.value.classes === dataClasses) return read;
+  const mismatch = new AppError('model.shape_mismatch', {
+    what: `the head has ${read.value.classes} classes, the images have ${dataClasses}`,
+    where: location,
+    hint: 'choose the head that was made for this data set',
+  });
+  return { ...read, problem: failureOf(mismatch) ?? null };
+}
+
+async function dataCard(
+  folder: string,
+  { data: path }: ProjectTask,
+  architecture: VisionConfig | undefined,
+): Promise<Attempt<NonNullable<TaskCard['data']>> & { title?: string }> {
+  if (path === null) return { problem: null };
+  const location = await descriptionAt(resolve(folder, path));
+  const read = await attempt(() => describeSpriteSheet(location));
+  if (read.value === undefined) return { problem: read.problem };
+  const { title, classNames, labels, tile, synthetic, description, licences } = read.value;
+  const counts = classNames.map(() => 0);
+  const examples = classNames.map((): number | null => null);
+  labels.forEach((label, image) => {
+    counts[label] = (counts[label] ?? 0) + 1;
+    examples[label] ??= image;
+  });
+  const misfit =
+    architecture === undefined || architecture.imageSize === tile
+      ? null
+      : new AppError('data.invalid', {
+          what: `the images are ${tile} pixels wide, the encoder takes ${architecture.imageSize}`,
+          where: location,
+          hint: 'rebuild the image set at the size of the encoder',
+        });
+  return {
+    title,
+    problem: failureOf(misfit) ?? null,
+    value: {
+      location: projectPath(folder, location),
+      images: labels.length,
+      classNames: [...classNames],
+      classCounts: counts,
+      classExamples: examples,
+      synthetic,
+      description,
+      licences: [...licences],
+    },
+  };
+}

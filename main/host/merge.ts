@@ -1,0 +1,23 @@
+/** Handlers of the Merge view. */
+import { readRunRecipe } from '../runs/run-folder.ts';
+import { draftOf, firstDraft } from './drafts.ts';
+import { implementer } from './implementer.ts';
+import { methodCards } from './method-cards.ts';
+import { runOf } from './run-cards.ts';
+
+const on = implementer.merge;
+
+export const mergeHandlers = {
+  methods: on.methods.handler(() => methodCards()),
+
+  engines: on.engines.handler(({ input, context: { session } }) =>
+    session.engines.list(input.measure),
+  ),
+
+  draft: on.draft.handler(async ({ input, context: { session } }) => {
+    const { project } = session;
+    if (input.run === null) return firstDraft(project);
+    const { recipe } = await readRunRecipe(await runOf(project.folder, input.run));
+    return draftOf(recipe, project);
+  }),
+};

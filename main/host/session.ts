@@ -1,0 +1,85 @@
+/** What the compute host knows between calls: granted paths, the open project, what is kept in memory. */
+import { randomBytes } from 'node:crypto';
+import type { FromHost } from '../api/host-messages.ts';
+import { AppError } from '../lib/errors.ts';
+import { EngineCards } from './engine-cards.ts';
+import { ImageSets } from './image-sets.ts';
+import { OpenProject } from './open-project.ts';
+import { TaskVectorCache } from './task-vector-cache.ts';
+
+export interface SessionOptions {
+  /** Tells the process that owns the windows. */
+  readonly tell: (message: FromHost) => void;
+  /** One line for people who look for the cause of a bug. */
+  readonly log: (line: string) => void;
+}
+
+export class Session {
+  readonly log: SessionOptions['log'];
+  readonly engines = new EngineCards();
+  readonly imageSets = new ImageSets();
+  readonly taskVectors = new TaskVectorCache();
+  readonly #tell: SessionOptions['tell'];
+  readonly #grants = new Map<string, string>();
+  #project: OpenProject | undefined;
+
+  constructor({ tell, log }: SessionOptions) {
+    this.#tell = tell;
+    this.log = log;
+  }
+
+  /** From now on `handle` stands for `path`. */
+  grant(handle: string, path: string): void {
+    this.#grants.set(handle, path);
+  }
+
+  /** The path behind a handle. A handle that was never granted is a fault of the window, or an attack. */
+  pathOf(handle: string): string {
+    const path = this.#grants.get(handle);
+    if (path !== undefined) return path;
+    throw new AppError('file.read_failed', {
+      what: 'the chosen file or folder is not known any more',
+      hint: 'choose it again',
+    });
+  }
+
+  /** A handle by which the window can ask the shell to show `path`. */
+  place(path: string): string {
+    const handle = randomBytes(16).toString('hex');
+    this.#tell({ type: 'place', handle, path });
+    return handle;
+  }
+
+  async openProject(folder: string): Promise<OpenProject> {
+    const project = await OpenProject.open(folder);
+    this.#project = project;
+    this.#tell({ type: 'opened', path: project.folder, title: project.title });
+    return project;
+  }
+
+  /** Opens what was open before this process was started; a project that is gone by now is left closed. */
+  async reopenProject(folder: string): Promise<void> {
+    await this.openProject(folder).catch((error: unknown) => {
+      this.log(`the former project was not opened again: ${String(error)}`);
+    });
+  }
+
+  /** Stops what runs, in a state it can go on from. */
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  /** The open project, if any. */
+  get openedProject(): OpenProject | undefined {
+    return this.#project;
+  }
+
+  /** Throws `project.none_open`. */
+  get project(): OpenProject {
+    if (this.#project !== undefined) return this.#project;
+    throw new AppError('project.none_open', {
+      what: 'no project is open',
+      hint: 'open a project first',
+    });
+  }
+}
