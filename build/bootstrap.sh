@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing: Node and npm from the Debian packages, then the npm packages of the lock file.
+# Installs what is missing: Node and npm from the Debian packages, then the npm packages of the lock file, then the system
+# libraries of the desktop application.
 # Quick when nothing is missing. Needs the Debian and npm registries (or mirrors of them) and nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -84,4 +85,5 @@ else
   node build/packages-installed.mjs ||
     fail 'some packages are still missing after npm ci; remove node_modules and run this script again.'
 fi
+bash build/desktop-libraries.sh
 say 'ready'

@@ -2,6 +2,7 @@
  * Builds the desktop application into dist/desktop: the shell (electron/), the compute host (main/host/) and the window
  * (renderer/). Does nothing for a part of which no source is newer than what was built.
  */
+import type { BuildOptions } from 'esbuild';
 import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +27,7 @@ function windowInputs(): string[] {
 
 /** Builds what is stale; returns the names of the parts that were built. */
 export async function buildDesktop(): Promise<string[]> {
-  const electron = { platform: 'node', external: ['electron'], target: 'node20' } as const;
+  const electron: BuildOptions = { platform: 'node', external: ['electron'], target: 'node20' };
   const parts: [name: string, build: () => Promise<boolean>][] = [
     [
       'shell',
@@ -40,7 +41,7 @@ export async function buildDesktop(): Promise<string[]> {
       'preload',
       // A sandboxed preload script is one CommonJS file.
       () =>
-        bundleWhenStale('electron/preload.ts', 'dist/desktop/preload.cjs', self, {
+        bundleWhenStale('electron/preload/preload.ts', 'dist/desktop/preload.cjs', self, {
           ...electron,
           format: 'cjs',
         }),

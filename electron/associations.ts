@@ -1,0 +1,30 @@
+/** Which project a command line or a double click in the file manager means. */
+import { statSync } from 'node:fs';
+import path from 'node:path';
+
+const projectFile = 'project.json';
+
+/** The project folder a path stands for: the folder itself, or that of its project.json. */
+export function projectFolderOf(file: string): string | undefined {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats?.isDirectory() === true) return file;
+  if (stats?.isFile() === true && path.basename(file) === projectFile) return path.dirname(file);
+  return undefined;
+}
+
+/**
+ * The project that a command line names. `skip` is how many words come before the user's own: the program, and in
+ * development the folder of the application.
+ */
+export function projectOfArguments(
+  words: readonly string[],
+  skip: number,
+  workingFolder: string,
+): string | undefined {
+  const own = words.filter((word) => !word.startsWith('-')).slice(skip);
+  for (const word of own) {
+    const folder = projectFolderOf(path.resolve(workingFolder, word));
+    if (folder !== undefined) return folder;
+  }
+  return undefined;
+}

@@ -1,0 +1,87 @@
+/** The system's dialogs; what a person picks leaves here as a path for the shell, never for the window. */
+import { dialog, type BrowserWindow, type OpenDialogOptions } from 'electron';
+import { mkdir } from 'node:fs/promises';
+import type { z } from 'zod';
+import type { choosing } from '../main/api/shell.ts';
+
+export type Purpose = z.output<typeof choosing>;
+
+const anyFile = { name: 'All files', extensions: ['*'] };
+const weights = { name: 'Checkpoints (safetensors)', extensions: ['safetensors', 'json'] };
+
+const openDialogs: Record<Exclude<Purpose, 'new-project'>, OpenDialogOptions> = {
+  project: {
+    title: 'Open a project',
+    buttonLabel: 'Open project',
+    properties: ['openDirectory'],
+  },
+  base: {
+    title: 'Choose the base model: the folder with its config.json and weights',
+    buttonLabel: 'Use as base',
+    properties: ['openDirectory'],
+  },
+  experts: {
+    title: 'Choose fine-tuned checkpoints: one folder for each',
+    buttonLabel: 'Add checkpoints',
+    properties: ['openDirectory', 'multiSelections'],
+  },
+  head: {
+    title: 'Choose the classification head',
+    buttonLabel: 'Use head',
+    properties: ['openFile'],
+    filters: [weights, anyFile],
+  },
+  data: {
+    title: 'Choose the folder with the images',
+    buttonLabel: 'Use images',
+    properties: ['openDirectory'],
+  },
+  export: {
+    title: 'Choose where the exported model goes',
+    buttonLabel: 'Export here',
+    properties: ['openDirectory', 'createDirectory'],
+  },
+};
+
+/** The paths picked, or null when the dialog was cancelled. */
+export async function choosePaths(
+  window: BrowserWindow,
+  purpose: Purpose,
+): Promise<string[] | null> {
+  if (purpose === 'new-project') {
+    const { canceled, filePath } = await dialog.showSaveDialog(window, {
+      title: 'Create a project: a new folder for its recipes and runs',
+      buttonLabel: 'Create project',
+      nameFieldLabel: 'Name of the project',
+      defaultPath: 'Merge project',
+      properties: ['createDirectory', 'showOverwriteConfirmation'],
+    });
+    if (canceled || filePath === '') return null;
+    await mkdir(filePath, { recursive: true });
+    return [filePath];
+  }
+  const { canceled, filePaths } = await dialog.showOpenDialog(window, openDialogs[purpose]);
+  return canceled || filePaths.length === 0 ? null : filePaths;
+}
+
+const savedKinds = {
+  png: 'PNG image',
+  svg: 'SVG drawing',
+  csv: 'Table (CSV)',
+  yaml: 'Recipe (YAML)',
+};
+
+/** Where to save a file, or null when the dialog was cancelled. */
+export async function chooseSavePath(
+  window: BrowserWindow,
+  suggestedName: string,
+  kind: keyof typeof savedKinds,
+): Promise<string | null> {
+  const { canceled, filePath } = await dialog.showSaveDialog(window, {
+    title: 'Save',
+    defaultPath: suggestedName,
+    filters: [{ name: savedKinds[kind], extensions: [kind] }, anyFile],
+    properties: ['createDirectory', 'showOverwriteConfirmation'],
+  });
+  return canceled || filePath === '' ? null : filePath;
+}

@@ -1,0 +1,42 @@
+/** What no page in this application may do, whatever it shows: leave, open windows, ask for permissions, reach a network. */
+import { app, type Session, type WebContents } from 'electron';
+import { origin } from './protocol.ts';
+
+/** Developer tools are for development: a packaged application has none. */
+export const developerTools = !app.isPackaged;
+
+/** Whether an address lies in the window's own origin. */
+export function isOwn(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const url = new URL(address);
+  return `${url.protocol}//${url.host}` === origin;
+}
+
+/** Addresses a request may have at all. */
+function isAllowed(address: string): boolean {
+  return isOwn(address) || (developerTools && address.startsWith('devtools:'));
+}
+
+/** Denies every permission and every request that does not stay in the application. */
+export function confineSession(session: Session): void {
+  session.setPermissionRequestHandler((_contents, _permission, answer) => answer(false));
+  session.setPermissionCheckHandler(() => false);
+  session.setDevicePermissionHandler(() => false);
+  session.setDisplayMediaRequestHandler(null);
+  session.webRequest.onBeforeRequest((details, answer) => {
+    answer({ cancel: !isAllowed(details.url) });
+  });
+  session.on('will-download', (event) => event.preventDefault());
+  session.setSpellCheckerEnabled(false);
+}
+
+/** Holds every page where it is. Registered for all web contents, so that none can be forgotten. */
+export function confineContents(): void {
+  app.on('web-contents-created', (_event, contents: WebContents) => {
+    contents.on('will-navigate', (event) => event.preventDefault());
+    contents.on('will-redirect', (event) => event.preventDefault());
+    contents.on('will-frame-navigate', (event) => event.preventDefault());
+    contents.on('will-attach-webview', (event) => event.preventDefault());
+    contents.setWindowOpenHandler(() => ({ action: 'deny' }));
+  });
+}
