@@ -1,0 +1,64 @@
+/** Commands of the menu that depend on the view: a view says what they do while it is there. */
+import type { MenuCommand } from '../../main/api/shell.ts';
+import { history } from './history.svelte.ts';
+import { navigation, viewNames, type ViewName } from './navigation.svelte.ts';
+import { runs } from './runs.svelte.ts';
+
+type Handler = () => void | Promise<void>;
+
+const handlers = new Map<MenuCommand, Handler>();
+let shortcutsShown = $state(false);
+
+export const shortcuts = {
+  get shown(): boolean {
+    return shortcutsShown;
+  },
+  set shown(value: boolean) {
+    shortcutsShown = value;
+  },
+};
+
+/** Gives a command its meaning; returns how to take it back. Fits `$effect`. */
+export function handleCommand(command: MenuCommand, handler: Handler): () => void {
+  handlers.set(command, handler);
+  return () => {
+    if (handlers.get(command) === handler) handlers.delete(command);
+  };
+}
+
+function isTyping(): boolean {
+  const element = document.activeElement;
+  if (element instanceof HTMLTextAreaElement) return true;
+  return (
+    element instanceof HTMLInputElement &&
+    !['checkbox', 'radio', 'range', 'button'].includes(element.type)
+  );
+}
+
+/** Text being typed has its own history, which the browser keeps. */
+function editText(command: 'undo' | 'redo'): void {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way to reach a text field's own history
+  document.execCommand(command);
+}
+
+function viewOf(command: MenuCommand): ViewName | undefined {
+  return viewNames.find((name) => command === `view.${name}`);
+}
+
+/** Carries out a command of the menu. */
+export function runCommand(command: MenuCommand): void {
+  const view = viewOf(command);
+  if (view !== undefined) navigation.go(view);
+  else if (command === 'edit.undo') isTyping() ? editText('undo') : void history.undo();
+  else if (command === 'edit.redo') isTyping() ? editText('redo') : void history.redo();
+  else if (command === 'help.shortcuts') shortcutsShown = true;
+  else if (command === 'run.cancel' && runs.active !== undefined) {
+    void runs.control(runs.active.id, 'cancel');
+  } else if (command === 'run.start') {
+    navigation.go('merge');
+    void handlers.get(command)?.();
+  } else if (command === 'project.addExperts') {
+    navigation.go('project');
+    void handlers.get(command)?.();
+  }
+}
