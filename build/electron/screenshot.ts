@@ -22,7 +22,8 @@ const { values } = parseArgs({
   },
 });
 if (!views.includes(values.view)) throw new Error(`--view is one of: ${views.join(', ')}`);
-if (values.theme !== 'light' && values.theme !== 'dark') throw new Error('--theme: light or dark');
+const { theme } = values;
+if (theme !== 'light' && theme !== 'dark') throw new Error('--theme: light or dark');
 const [width = 0, height = 0] = values.size.split('x').map(Number);
 
 const running = await launchBuilt(
@@ -35,7 +36,7 @@ try {
       nativeTheme.themeSource = wanted.theme;
       BrowserWindow.getAllWindows()[0]?.setContentSize(wanted.width, wanted.height);
     },
-    { theme: values.theme, width, height },
+    { theme, width, height } as const,
   );
   await page.waitForTimeout(Number(values.wait));
   await app.evaluate(({ Menu }, index) => {
