@@ -6,7 +6,7 @@ import { runs } from './runs.svelte.ts';
 
 type Handler = () => void | Promise<void>;
 
-const handlers = new Map<MenuCommand, Handler>();
+let handlers: Readonly<Partial<Record<MenuCommand, Handler>>> = {};
 let shortcutsShown = $state(false);
 
 export const shortcuts = {
@@ -20,9 +20,9 @@ export const shortcuts = {
 
 /** Gives a command its meaning; returns how to take it back. Fits `$effect`. */
 export function handleCommand(command: MenuCommand, handler: Handler): () => void {
-  handlers.set(command, handler);
+  handlers = { ...handlers, [command]: handler };
   return () => {
-    if (handlers.get(command) === handler) handlers.delete(command);
+    if (handlers[command] === handler) handlers = { ...handlers, [command]: undefined };
   };
 }
 
@@ -35,10 +35,14 @@ function isTyping(): boolean {
   );
 }
 
-/** Text being typed has its own history, which the browser keeps. */
-function editText(command: 'undo' | 'redo'): void {
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way to reach a text field's own history
-  document.execCommand(command);
+function moveInHistory(direction: 'undo' | 'redo'): void {
+  if (isTyping()) {
+    // Text being typed has its own history; this is the only way to reach it.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    document.execCommand(direction);
+  } else {
+    void history[direction]();
+  }
 }
 
 function viewOf(command: MenuCommand): ViewName | undefined {
@@ -49,16 +53,16 @@ function viewOf(command: MenuCommand): ViewName | undefined {
 export function runCommand(command: MenuCommand): void {
   const view = viewOf(command);
   if (view !== undefined) navigation.go(view);
-  else if (command === 'edit.undo') isTyping() ? editText('undo') : void history.undo();
-  else if (command === 'edit.redo') isTyping() ? editText('redo') : void history.redo();
+  else if (command === 'edit.undo') moveInHistory('undo');
+  else if (command === 'edit.redo') moveInHistory('redo');
   else if (command === 'help.shortcuts') shortcutsShown = true;
   else if (command === 'run.cancel' && runs.active !== undefined) {
     void runs.control(runs.active.id, 'cancel');
   } else if (command === 'run.start') {
     navigation.go('merge');
-    void handlers.get(command)?.();
+    void handlers[command]?.();
   } else if (command === 'project.addExperts') {
     navigation.go('project');
-    void handlers.get(command)?.();
+    void handlers[command]?.();
   }
 }

@@ -3,14 +3,14 @@
  * compute host. Both clients can be used at once; calls wait for their port. The compute host's port is replaced
  * whenever its process is.
  */
-import { createORPCClient } from '@orpc/client';
+import { createORPCClient, type ClientContext, type ClientLink } from '@orpc/client';
 import { RPCLink } from '@orpc/client/message-port';
 import type { ContractRouterClient } from '@orpc/contract';
 import type { contract } from '../../main/api/contract.ts';
 import type { shellContract } from '../../main/api/shell.ts';
 
 type Kind = 'shell' | 'compute';
-type Link = Pick<RPCLink<Record<never, never>>, 'call'>;
+type Link = ClientLink<ClientContext>;
 
 /** A link to whatever port is there now; calls made while none is there wait for the next one. */
 class ReplaceableLink implements Link {

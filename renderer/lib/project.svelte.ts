@@ -18,7 +18,7 @@ let failure = $state.raw<Failure | undefined>();
 let opening = $state('');
 let editing = $state(0);
 /** Colours are given in the order in which tasks are first seen, so that reordering does not change them. */
-const colourIndices = new Map<string, number>();
+let colourIndices: readonly string[] = [];
 
 function accept(next: ProjectOverview): void {
   for (const task of next.tasks) colourIndex(task.id);
@@ -28,10 +28,10 @@ function accept(next: ProjectOverview): void {
 }
 
 function colourIndex(task: string): number {
-  const known = colourIndices.get(task);
-  if (known !== undefined) return known;
-  colourIndices.set(task, colourIndices.size);
-  return colourIndices.size - 1;
+  const known = colourIndices.indexOf(task);
+  if (known >= 0) return known;
+  colourIndices = [...colourIndices, task];
+  return colourIndices.length - 1;
 }
 
 export const project = {
@@ -63,8 +63,6 @@ export const project = {
 
   /** The colour of a task under the theme in use: the same everywhere. */
   taskColour(id: string): string {
-    // Read so that colours given by a newly opened project reach what is drawn already.
-    void overview;
     return taskColourAt(colourIndex(id), theme.dark);
   },
 
@@ -74,7 +72,7 @@ export const project = {
     if (overview === undefined) phase = 'opening';
     try {
       const next = await compute.project.open({ handle: chosen.handle });
-      colourIndices.clear();
+      colourIndices = [];
       forgetTiles();
       history.clear();
       navigation.reset();

@@ -107,7 +107,9 @@ export const runs = {
     watching?.abort();
     watchedId = undefined;
     await runs.refresh();
-    if (id !== undefined && watchedId === undefined && runs.find(id) !== undefined) runs.watch(id);
+    if (id !== undefined && runs.watchedId === undefined && runs.find(id) !== undefined) {
+      runs.watch(id);
+    }
   },
 
   /** Another project is open. */

@@ -13,9 +13,12 @@ export const theme = {
   },
 };
 
+/** `_dark` is there to be read: whatever asks for a token is run again when the theme changes. */
+function valueOf(name: string, _dark: boolean): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
 /** The value of a token (`--text-2`) under the theme in use; reading it makes the caller follow the theme. */
 export function token(name: `--${string}`): string {
-  // Read so that whatever called is run again when the theme changes.
-  void dark.current;
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  return valueOf(name, dark.current);
 }
