@@ -1,5 +1,5 @@
 /** Puts the pieces of the shell together once Electron is ready. */
-import { app, session, shell, type BrowserWindow } from 'electron';
+import { app, nativeTheme, session, shell, type BrowserWindow } from 'electron';
 import path from 'node:path';
 import { z } from 'zod';
 import { projectFolderOf } from './associations.ts';
@@ -107,6 +107,7 @@ export function startApplication(): Application {
         zoom,
         setTheme(theme) {
           windowState.change({ theme });
+          nativeTheme.themeSource = theme;
           refreshMenu();
         },
         openLink: (url) => void shell.openExternal(url),
@@ -148,6 +149,7 @@ export function startApplication(): Application {
       else events.emit({ type: 'dropped', items: paths.map((file) => toChosen(handles, file)) });
     },
   );
+  nativeTheme.themeSource = windowState.state.theme;
   refreshMenu();
   openWindow();
   compute.supervisor.start();

@@ -1,5 +1,5 @@
 /** The native menu. Entries that concern the window's content are sent there as commands. */
-import { Menu, nativeTheme, type MenuItemConstructorOptions } from 'electron';
+import { Menu, type MenuItemConstructorOptions } from 'electron';
 import type { MenuCommand } from '../main/api/shell.ts';
 import { projectPage } from '../main/api/links.ts';
 import type { Recent } from './recents.ts';
@@ -154,6 +154,5 @@ export function installMenu(
       ],
     },
   ];
-  nativeTheme.themeSource = theme;
   Menu.setApplicationMenu(Menu.buildFromTemplate(template));
 }

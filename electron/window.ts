@@ -5,8 +5,8 @@ import { places } from './places.ts';
 import { developerTools } from './security.ts';
 import { fitBounds, minimumSize, type WindowStateStore } from './window-state.ts';
 
-/** Shown until the page paints; the page's own background in each theme, so that nothing flashes. */
-const backgrounds = { dark: '#14171c', light: '#f7f8fa' };
+/** Shown until the page paints: --app of renderer/styles/tokens.css in each theme, so that nothing flashes. */
+const backgrounds = { dark: '#12151a', light: '#f2f4f7' };
 
 const background = (): string =>
   nativeTheme.shouldUseDarkColors ? backgrounds.dark : backgrounds.light;

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { launchBuilt } from '../../test/support/app.ts';
 
+const themes = ['system', 'light', 'dark'];
 const views = ['project', 'merge', 'routing', 'compare', 'runs', 'export'];
 
 const { values } = parseArgs({
@@ -22,8 +23,7 @@ const { values } = parseArgs({
   },
 });
 if (!views.includes(values.view)) throw new Error(`--view is one of: ${views.join(', ')}`);
-const { theme } = values;
-if (theme !== 'light' && theme !== 'dark') throw new Error('--theme: light or dark');
+if (!themes.includes(values.theme)) throw new Error(`--theme is one of: ${themes.join(', ')}`);
 const [width = 0, height = 0] = values.size.split('x').map(Number);
 
 const running = await launchBuilt(
@@ -32,16 +32,17 @@ const running = await launchBuilt(
 const { app, page, problems } = running;
 try {
   await app.evaluate(
-    ({ BrowserWindow, nativeTheme }, wanted) => {
-      nativeTheme.themeSource = wanted.theme;
+    ({ BrowserWindow, Menu }, wanted) => {
       BrowserWindow.getAllWindows()[0]?.setContentSize(wanted.width, wanted.height);
+      const view = Menu.getApplicationMenu()?.items.find((item) => item.label === '&View');
+      const theme = view?.submenu?.items.find((item) => item.label === 'Theme');
+      theme?.submenu?.items[wanted.theme]?.click();
     },
-    { theme, width, height } as const,
+    { theme: themes.indexOf(values.theme), width, height },
   );
   await page.waitForTimeout(Number(values.wait));
   await app.evaluate(({ Menu }, index) => {
-    const menu = Menu.getApplicationMenu();
-    const view = menu?.items.find((item) => item.label === '&View');
+    const view = Menu.getApplicationMenu()?.items.find((item) => item.label === '&View');
     view?.submenu?.items[index]?.click();
   }, views.indexOf(values.view));
   await page.waitForTimeout(Number(values.wait));

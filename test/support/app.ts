@@ -94,6 +94,8 @@ export async function launchBuilt(options: LaunchOptions = {}): Promise<BuiltApp
     env: await environment(userData, options),
     cwd: root,
     timeout: 60_000,
+    // Playwright would show every page in light colours.
+    colorScheme: null,
   });
   const page = await app.firstWindow();
   const problems = collectProblems(page);
