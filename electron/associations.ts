@@ -1,6 +1,7 @@
 /** Which project a command line or a double click in the file manager means. */
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const projectFile = 'project.json';
 
@@ -10,6 +11,16 @@ export function projectFolderOf(file: string): string | undefined {
   if (stats?.isDirectory() === true) return file;
   if (stats?.isFile() === true && path.basename(file) === projectFile) return path.dirname(file);
   return undefined;
+}
+
+/** File managers pass addresses where a person types paths. */
+function pathOfWord(word: string): string | undefined {
+  if (!word.startsWith('file:')) return word;
+  try {
+    return fileURLToPath(word);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -23,7 +34,9 @@ export function projectOfArguments(
 ): string | undefined {
   const own = words.filter((word) => !word.startsWith('-')).slice(skip);
   for (const word of own) {
-    const folder = projectFolderOf(path.resolve(workingFolder, word));
+    const file = pathOfWord(word);
+    if (file === undefined) continue;
+    const folder = projectFolderOf(path.resolve(workingFolder, file));
     if (folder !== undefined) return folder;
   }
   return undefined;

