@@ -1,4 +1,5 @@
 /** Progress of long work: one live line on a terminal, a plain line now and then in a log. */
+import { RateWindow } from '../lib/rate.ts';
 import { displayWidth, paint, shorten, type Terminal } from './terminal.ts';
 
 export interface ProgressOptions {
@@ -11,8 +12,6 @@ export interface ProgressOptions {
 
 const redrawMs = 100;
 const logMs = 5_000;
-/** The rate is that of the last seconds, as the first steps are slower than the others. */
-const rateWindowMs = 15_000;
 const eraseLine = '\r\x1b[2K';
 const barWidth = 20;
 const shortestBar = 6;
@@ -22,7 +21,7 @@ interface Work {
   readonly total: number;
   readonly unit: string;
   readonly startedAt: number;
-  readonly samples: { at: number; done: number }[];
+  readonly rate: RateWindow;
   done: number;
   note: string;
   shownAt: number;
@@ -51,7 +50,7 @@ export class Progress {
       total,
       unit,
       startedAt: now,
-      samples: [{ at: now, done: 0 }],
+      rate: new RateWindow(now),
       done: 0,
       note: '',
       shownAt: this.#terminal.isTTY ? -Infinity : now,
@@ -66,10 +65,7 @@ export class Progress {
     const now = this.#now();
     work.done = done;
     work.note = note;
-    work.samples.push({ at: now, done });
-    while (work.samples.length > 2 && (work.samples[0]?.at ?? 0) < now - rateWindowMs) {
-      work.samples.shift();
-    }
+    work.rate.add(now, done);
     const pause = this.#terminal.isTTY ? redrawMs : logMs;
     if (now - work.shownAt >= pause) this.#draw(work, now);
   }
@@ -120,9 +116,8 @@ export class Progress {
     this.#drawn = true;
   }
 
-  #numbers({ done, total, unit, samples, note }: Work, now: number): string {
-    const first = samples[0];
-    const [ms, count] = first === undefined ? [0, 0] : [now - first.at, done - first.done];
+  #numbers({ done, total, unit, rate: window, note }: Work, now: number): string {
+    const { ms, count } = window.until(now, done);
     const parts: string[] = [];
     if (total > 0) parts.push(`${done}/${total} ${unit}`);
     else if (done > 0) parts.push(`${done} ${unit}`);

@@ -83,6 +83,8 @@ export interface TaskEvaluation {
   readonly accuracy: number;
   /** Predicted class of each image. */
   readonly predictions: Int32Array;
+  /** Softmax probability of the predicted class, in 0..1. */
+  readonly confidences: Float32Array;
   /** Counts [true class][predicted class]. */
   readonly confusion: readonly (readonly number[])[];
   /** λ [images, layers, K]; undefined for a model without routers. */
@@ -98,17 +100,22 @@ export async function evaluateTask(
     batch,
     signal,
     onImages,
+    hold,
   }: {
     batch: number;
     signal?: AbortSignal | undefined;
     onImages?: (done: number) => void;
+    /** Awaited before every batch; settles when the work may go on. */
+    hold?: () => Promise<void>;
   },
 ): Promise<TaskEvaluation> {
   const count = set.labels.length;
   const classes = set.classNames.length;
   const predictions = new Int32Array(count);
+  const confidences = new Float32Array(count);
   const collected: (readonly Tensor[])[] = [];
   for (let start = 0; start < count; start += batch) {
+    await hold?.();
     throwIfCancelled(signal);
     const indices = Uint32Array.from(
       { length: Math.min(batch, count - start) },
@@ -117,7 +124,10 @@ export async function evaluateTask(
     const { features, routing } = await encoder.encode(imageBatch(set.images, indices));
     const scores = logits(head, features);
     indices.forEach((index, i) => {
-      predictions[index] = argmax(scores.subarray(i * classes, (i + 1) * classes));
+      const row = scores.subarray(i * classes, (i + 1) * classes);
+      const predicted = argmax(row);
+      predictions[index] = predicted;
+      confidences[index] = probability(row, predicted);
     });
     collected.push(routing);
     onImages?.(start + indices.length);
@@ -136,6 +146,7 @@ export async function evaluateTask(
     correct,
     accuracy: correct / count,
     predictions,
+    confidences,
     confusion,
     routing: encoder.layers === 0 ? undefined : stackRouting(collected, count),
   };
@@ -156,6 +167,14 @@ export function argmax(values: ArrayLike<number>): number {
     if ((values[i] ?? -Infinity) > (values[best] ?? -Infinity)) best = i;
   }
   return best;
+}
+
+/** Softmax probability of the class with the largest logit; 0 where the logits are no numbers. */
+function probability(row: Float32Array, largest: number): number {
+  const top = row[largest] ?? 0;
+  let sum = 0;
+  for (const logit of row) sum += Math.exp(logit - top);
+  return Number.isFinite(sum) ? 1 / sum : 0;
 }
 
 /** Batches of per-layer λ [n, K] joined to [images, layers, K]. */

@@ -3,6 +3,7 @@ import { readRunRecipe } from '../runs/run-folder.ts';
 import { draftOf, firstDraft } from './drafts.ts';
 import { implementer } from './implementer.ts';
 import { methodCards } from './method-cards.ts';
+import { planOf, startRun } from './plan.ts';
 import { runOf } from './run-cards.ts';
 
 const on = implementer.merge;
@@ -20,4 +21,10 @@ export const mergeHandlers = {
     const { recipe } = await readRunRecipe(await runOf(project.folder, input.run));
     return draftOf(recipe, project);
   }),
+
+  plan: on.plan.handler(({ input, context: { session } }) => planOf(input, session)),
+
+  start: on.start.handler(async ({ input, context: { session } }) => ({
+    run: (await startRun(input, session)).id,
+  })),
 };

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { FromHost } from '../api/host-messages.ts';
 import { AppError } from '../lib/errors.ts';
 import { EngineCards } from './engine-cards.ts';
+import { Estimates } from './estimates.ts';
 import { ImageSets } from './image-sets.ts';
+import { Jobs } from './jobs.ts';
 import { OpenProject } from './open-project.ts';
 import { TaskVectorCache } from './task-vector-cache.ts';
 
@@ -17,6 +19,8 @@ export interface SessionOptions {
 export class Session {
   readonly log: SessionOptions['log'];
   readonly engines = new EngineCards();
+  readonly estimates = new Estimates();
+  readonly jobs: Jobs;
   readonly imageSets = new ImageSets();
   readonly taskVectors = new TaskVectorCache();
   readonly #tell: SessionOptions['tell'];
@@ -26,6 +30,7 @@ export class Session {
   constructor({ tell, log }: SessionOptions) {
     this.#tell = tell;
     this.log = log;
+    this.jobs = new Jobs(log);
   }
 
   /** From now on `handle` stands for `path`. */
@@ -66,7 +71,7 @@ export class Session {
 
   /** Stops what runs, in a state it can go on from. */
   async close(): Promise<void> {
-    await Promise.resolve();
+    await this.jobs.close();
   }
 
   /** The open project, if any. */

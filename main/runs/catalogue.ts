@@ -59,7 +59,7 @@ export const methodCatalogue: MethodCatalogue = {
 /** The title of a recipe's method, with the one parameter that tells its variants apart. */
 export function titleOf(entry: RecipeMethod): string {
   const { method } = catalogueEntry(entry.method);
-  const { router_layers, granularity: grain } = method.parameters as ParameterTable;
+  const { router_layers, granularity: grain } = method.parameters;
   const depth = entry.parameters['router_layers'] ?? router_layers?.default;
   const granularity = entry.parameters['granularity'] ?? grain?.default;
   if (typeof depth === 'number') return `${method.title} l=${String(depth)}`;

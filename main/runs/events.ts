@@ -49,9 +49,25 @@ export const runEventSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('adaptation.routing'),
     method: z.string(),
+    /** Updates that the routers have had: 0 is before adaptation. */
     step: index,
-    /** Mean routing weight [layer][source task][expert]. */
+    /** Mean routing weight on the images of the next step [layer][source task][expert]. */
     lambda: z.array(z.array(z.array(z.number()))),
+  }),
+  z.strictObject({
+    type: z.literal('adaptation.accuracy'),
+    method: z.string(),
+    /** Steps finished. */
+    step: index,
+    /** On the sample that the recipe's monitor allows, by task. */
+    accuracy: byTask,
+  }),
+  z.strictObject({
+    type: z.literal('adaptation.stopped'),
+    method: z.string(),
+    /** A person ended the adaptation after this step; the parameters are those of `keptStep`. */
+    step: index,
+    keptStep: index,
   }),
   z.strictObject({
     type: z.literal('evaluation'),

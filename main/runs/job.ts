@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { ChosenEngine } from '../engine/registry.ts';
 import { AppError, CancelledError } from '../lib/errors.ts';
 import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
+import type { RunControl } from './control.ts';
 import { appendTiming, EventLog, readEvents, type RunEvent } from './events.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { exportRun, type FinishedRun } from './export-run.ts';
@@ -23,7 +24,11 @@ export interface JobOptions {
   /** What the recipe names, where it is loaded already; whoever loaded it closes it. */
   readonly inputs?: RunInputs | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What a person can tell the run beside cancelling it. */
+  readonly control?: RunControl | undefined;
   readonly onLoad?: (progress: LoadProgress) => void;
+  /** The events that still hold of a run that goes on, before any new one. */
+  readonly onResume?: (events: readonly RunEvent[]) => void;
   readonly onEvent?: (event: RunEvent) => void;
   readonly onProgress?: (method: RecipeMethod, progress: MethodProgress) => void;
   readonly onExport?: (format: ExportFormat, stage: ExportStage) => void;
@@ -127,6 +132,9 @@ async function runMethods(
     await events.append(event);
     options.onEvent?.(event);
   };
+  if (options.onResume !== undefined && keep > 0) {
+    options.onResume((await readEvents(run.eventsPath)).slice(0, keep));
+  }
   await appendTiming(run.timingsPath, { type: events.count === 0 ? 'run.started' : 'run.resumed' });
   if (events.count === 0) await log(start);
   for (const entry of recipe.methods) {
@@ -135,9 +143,10 @@ async function runMethods(
       results.push(finished);
       continue;
     }
-    const resumed = saved?.method === entry.id ? saved.adaptation : undefined;
+    const resumed = saved?.method === entry.id ? saved : undefined;
     saved = undefined;
-    const started = performance.now();
+    const working = () => performance.now() - (options.control?.heldMs ?? 0);
+    const started = working();
     const keeper = new StateKeeper({
       path: run.statePath,
       method: entry.id,
@@ -154,14 +163,16 @@ async function runMethods(
           signal: options.signal,
           log,
           onProgress: (progress) => options.onProgress?.(entry, progress),
+          control: options.control,
           onState: (state) => keeper.offer(state),
+          saveState: () => keeper.saveNow(),
         },
         resumed,
       );
       await log({ type: 'method.finished', method: entry.id });
       await saveMethodResult(run, result);
       await clearState(run.statePath);
-      const seconds = (performance.now() - started) / 1000;
+      const seconds = (working() - started) / 1000;
       await appendTiming(run.timingsPath, { type: 'method.finished', method: entry.id, seconds });
       results.push(result);
     } catch (error) {

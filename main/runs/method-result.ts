@@ -20,13 +20,28 @@ export interface MethodResult {
   readonly values: ReadonlyMap<string, Tensor>;
   /** λ [images, layers, K] by task id; empty without routers. */
   readonly routing: ReadonlyMap<string, Tensor>;
-  /** Predicted class of each image by task id; empty where nothing was evaluated. */
-  readonly predictions: Predictions;
+  /** By task id; empty where nothing was evaluated. */
+  readonly predictions: ReadonlyMap<string, TaskPredictions>;
 }
 
-export type Predictions = ReadonlyMap<string, readonly number[]>;
+/** What a model says about every image of a task. */
+export interface TaskPredictions {
+  /** Class of each image. */
+  readonly predicted: readonly number[];
+  /** Softmax probability of that class, to four decimals; null in runs of earlier versions. */
+  readonly confidence: readonly number[] | null;
+}
 
-const predictionsSchema = z.record(z.string(), z.array(z.int().min(0)));
+const classes = z.array(z.int().min(0));
+const predictionsSchema = z.strictObject({
+  schema: z.literal(2),
+  tasks: z.record(
+    z.string(),
+    z.strictObject({ predicted: classes, confidence: z.array(z.number().min(0).max(1)) }),
+  ),
+});
+/** Before schema 2 there were only the classes, by task. */
+const formerPredictionsSchema = z.record(z.string(), classes);
 
 function paths(run: RunFolder, method: string) {
   const folder = run.methodsFolder;
@@ -61,22 +76,31 @@ export async function loadMethodResult(
     report: methodReportSchema.parse(JSON.parse(await readFile(at.report, 'utf8'))),
     values: await loadTensors(at.values),
     routing: await loadTensors(at.routing),
-    predictions: await loadPredictions(at.predictions),
+    predictions: await loadPredictions(run, method),
   };
 }
 
-/** One line for each task. */
-function formatPredictions(predictions: Predictions): string {
-  const lines = [...predictions].map(
-    ([task, classes]) => `  ${JSON.stringify(task)}: ${JSON.stringify(classes)}`,
-  );
-  return `{\n${lines.join(',\n')}\n}\n`;
+/** Two lines for each task. */
+function formatPredictions(predictions: MethodResult['predictions']): string {
+  const tasks = [...predictions].map(([task, { predicted, confidence }]) => {
+    const rounded = (confidence ?? []).map((share) => Math.round(1e4 * share) / 1e4);
+    return `    ${JSON.stringify(task)}: {\n      "predicted": ${JSON.stringify(predicted)},\n      "confidence": ${JSON.stringify(rounded)}\n    }`;
+  });
+  return `{\n  "schema": 2,\n  "tasks": {\n${tasks.join(',\n')}\n  }\n}\n`;
 }
 
-async function loadPredictions(path: string): Promise<Predictions> {
+/** The saved predictions of a method by task id; empty when there are none. */
+export async function loadPredictions(
+  run: RunFolder,
+  method: string,
+): Promise<MethodResult['predictions']> {
+  const path = paths(run, method).predictions;
   if (!existsSync(path)) return new Map();
   const json: unknown = JSON.parse(await readFile(path, 'utf8'));
-  return new Map(Object.entries(predictionsSchema.parse(json)));
+  const present = predictionsSchema.safeParse(json);
+  if (present.success) return new Map(Object.entries(present.data.tasks));
+  const former = Object.entries(formerPredictionsSchema.parse(json));
+  return new Map(former.map(([task, predicted]) => [task, { predicted, confidence: null }]));
 }
 
 /** All routing weights of a run in one file: `<method>/<task>` [images, layers, K]. */
@@ -99,6 +123,11 @@ async function saveTensors(path: string, tensors: ReadonlyMap<string, Tensor>): 
     data,
   }));
   await writeSafetensors(path, list, new Map());
+}
+
+/** λ [images, layers, K] of a method by task id; empty without routers. */
+export function loadRouting(run: RunFolder, method: string): Promise<Map<string, Tensor>> {
+  return loadTensors(paths(run, method).routing);
 }
 
 async function loadTensors(path: string): Promise<Map<string, Tensor>> {

@@ -123,7 +123,9 @@ async function nextId(runs: string, name: string): Promise<string> {
   const plain = name.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
   const slug = plain.replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '') || 'run';
   const prefix = `${slug.slice(0, 40)}-`;
-  const taken = (await readdir(runs))
+  // Removed runs keep their number: they may come back.
+  const removed = await readdir(join(runs, '.trash')).catch(() => []);
+  const taken = [...(await readdir(runs)), ...removed]
     .filter((id) => id.startsWith(prefix) && /^\d{4,}$/.test(id.slice(prefix.length)))
     .map((id) => Number(id.slice(prefix.length)));
   return `${prefix}${String(Math.max(0, ...taken) + 1).padStart(4, '0')}`;

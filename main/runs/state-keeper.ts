@@ -1,6 +1,5 @@
 /** Decides when the state of an adaptation in progress is written to disk. */
-import type { AdaptationState } from '../adaptation/adapt.ts';
-import { saveState } from './state.ts';
+import { saveState, type SavedState } from './state.ts';
 
 export interface StateKeeperOptions {
   readonly path: string;
@@ -11,10 +10,13 @@ export interface StateKeeperOptions {
   readonly intervalMs: number;
 }
 
+/** What a method has to save; the rest is the keeper's to know. */
+export type StateToKeep = Omit<SavedState, 'method' | 'events'>;
+
 export class StateKeeper {
   readonly #options: StateKeeperOptions;
-  /** The adaptation goes on changing `state`; it is what was offered only while its step is still `step`. */
-  #offered: { state: AdaptationState; step: number; events: number } | undefined;
+  /** The adaptation goes on changing its state; it is what was offered only while its step is still `step`. */
+  #offered: { state: StateToKeep; step: number; events: number } | undefined;
   #savedStep = 0;
   #nextSave: number;
 
@@ -24,18 +26,19 @@ export class StateKeeper {
   }
 
   /** To be called after every step, when all events of the step are in the log. */
-  async offer(state: AdaptationState): Promise<void> {
-    this.#offered = { state, step: state.step, events: this.#options.eventCount() };
-    if (performance.now() >= this.#nextSave) await this.saveNow();
+  async offer(state: StateToKeep): Promise<void> {
+    this.#offered = { state, step: state.adaptation.step, events: this.#options.eventCount() };
+    if (state.stopped !== undefined) this.#savedStep = 0; // Saved again: the values are others now.
+    if (performance.now() >= this.#nextSave || state.stopped !== undefined) await this.saveNow();
   }
 
   async saveNow(): Promise<void> {
     if (this.#offered === undefined) return;
     const { state, step, events } = this.#offered;
-    if (step === this.#savedStep || state.step !== step) return;
+    if (step === this.#savedStep || state.adaptation.step !== step) return;
     const { path, method, intervalMs } = this.#options;
     const started = performance.now();
-    await saveState(path, { method, events, adaptation: state });
+    await saveState(path, { method, events, ...state });
     this.#savedStep = step;
     const cost = performance.now() - started;
     this.#nextSave = performance.now() + Math.max(intervalMs, 9 * cost);

@@ -47,7 +47,10 @@ export async function readPredictions(
   method: string,
 ): Promise<Record<string, number[]>> {
   const text = await readFile(join(run, 'predictions', `${method}.json`), 'utf8');
-  return JSON.parse(text) as Record<string, number[]>;
+  const { tasks } = JSON.parse(text) as { tasks: Record<string, { predicted: number[] }> };
+  return Object.fromEntries(
+    Object.entries(tasks).map(([task, { predicted }]) => [task, predicted]),
+  );
 }
 
 /** Accuracies of a method of a report, by task. */

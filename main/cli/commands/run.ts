@@ -1,19 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createEngine,
-  engineListingIds,
-  openEngine,
-  type ChosenEngine,
-} from '../../engine/registry.ts';
 import { CancelledError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
-import { readEvents } from '../../runs/events.ts';
 import { loadInputs } from '../../runs/inputs.ts';
 import { runJob, type JobOptions } from '../../runs/job.ts';
-import { readRecipe, resolveRecipePaths, type Recipe } from '../../runs/recipe.ts';
+import { readRecipe, resolveRecipePaths } from '../../runs/recipe.ts';
+import { engineOf, engineToGoOn } from '../../runs/run-engine.ts';
 import { createRun, openRun, recipeFolder, type RunFolder } from '../../runs/run-folder.ts';
-import { engineText } from '../../runs/run-start.ts';
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
 import { presentRun, watchJob } from '../run-view.ts';
 
@@ -64,26 +57,6 @@ export async function startRun(
   } finally {
     await inputs.close();
   }
-}
-
-function engineOf({ engine }: Recipe): Promise<ChosenEngine> {
-  const { id = 'auto', threads } = engine ?? {};
-  return createEngine(id, threads === undefined ? {} : { threads });
-}
-
-/** Where the recipe leaves the choice open, the engine the run began on: measuring might choose another. */
-async function engineToGoOn(run: RunFolder, recipe: Recipe): Promise<ChosenEngine> {
-  const { id = 'auto', threads } = recipe.engine ?? {};
-  const [first] = await readEvents(run.eventsPath);
-  if (id !== 'auto' || first?.type !== 'run.started') return engineOf(recipe);
-  for (const listed of engineListingIds) {
-    const options = threads === undefined ? {} : { threads };
-    const engine = await openEngine(listed, options).catch(() => undefined);
-    if (engine !== undefined && engineText(engine) === first.engine) {
-      return { ...engine, reason: 'the run began on it' };
-    }
-  }
-  return engineOf(recipe);
 }
 
 async function execute(

@@ -1,0 +1,115 @@
+/** What a run of a draft would need, and the start of one. */
+import { statfs } from 'node:fs/promises';
+import type { Failure } from '../api/common.ts';
+import type { Draft, Finding, Plan } from '../api/merge.ts';
+import type { ChosenEngine } from '../engine/registry.ts';
+import { AppError } from '../lib/errors.ts';
+import type { MethodSeconds } from '../runs/estimate.ts';
+import { formatRecipe, resolveRecipePaths, type Recipe } from '../runs/recipe.ts';
+import { engineOf, engineToGoOn } from '../runs/run-engine.ts';
+import { createRun, readRunRecipe, type RunFolder } from '../runs/run-folder.ts';
+import { recipeOf } from './drafts.ts';
+import type { Estimate } from './estimates.ts';
+import { finding, findingsOf } from './findings.ts';
+import type { Session } from './session.ts';
+
+/** Nothing is computed but one timed batch, and that only where no earlier run tells the time. */
+export async function planOf(draft: Draft, session: Session): Promise<Plan> {
+  const { project } = session;
+  const findings = await findingsOf(draft, project);
+  if (findings.some(({ severity }) => severity === 'error')) {
+    return { findings, estimate: null, recipe: recipeText(draft, session) };
+  }
+  const recipe = recipeOf(draft, project);
+  const absolute = resolveRecipePaths(recipe, project.folder);
+  const engine = await engineOf(recipe);
+  const estimate = await session.estimates.estimate(absolute, project.folder, engine);
+  findings.push(...(await roomFindings(draft, estimate, project.folder)));
+  return { findings, estimate, recipe: formatRecipe(recipe) };
+}
+
+/** Empty while the project lacks something that the recipe would name. */
+function recipeText(draft: Draft, { project }: Session): string {
+  try {
+    return formatRecipe(recipeOf(draft, project));
+  } catch (error) {
+    if (error instanceof AppError) return '';
+    throw error;
+  }
+}
+
+async function roomFindings(draft: Draft, estimate: Estimate, folder: string): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const { memoryBytes, freeMemoryBytes, diskBytes } = estimate;
+  if (memoryBytes > freeMemoryBytes) {
+    const { batch } = draft.adaptation;
+    const smaller = { ...draft, adaptation: { batch: Math.ceil(batch / 2) } };
+    const failure = {
+      code: 'plan.low_memory',
+      what: `the run needs about ${gigabytes(memoryBytes)}, and ${gigabytes(freeMemoryBytes)} are free`,
+      hint: 'close other programs, or use smaller batches or fewer tasks',
+    } as const;
+    const fix = batch > 1 ? { title: 'Halve the batches', draft: smaller } : null;
+    findings.push(finding('warning', failure, fix));
+  }
+  const disk = await statfs(folder).catch(() => undefined);
+  if (disk !== undefined && disk.blocks > 0 && disk.bavail * disk.bsize < diskBytes) {
+    const failure = {
+      code: 'file.disk_full',
+      what: `the run writes about ${gigabytes(diskBytes)}, and ${gigabytes(disk.bavail * disk.bsize)} are free`,
+      where: folder,
+      hint: 'free some space, or move the project',
+    } as const;
+    findings.unshift(finding('error', failure));
+  }
+  return findings;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+/** Creates the run of a draft and starts it. Throws `run.busy` and the first finding that is an error. */
+export async function startRun(draft: Draft, session: Session): Promise<RunFolder> {
+  const { project } = session;
+  const { run } = await session.jobs.start(async () => {
+    const findings = await findingsOf(draft, project);
+    const wrong = findings.find(({ severity }) => severity === 'error');
+    if (wrong !== undefined) throw errorOf(wrong.failure);
+    const recipe = recipeOf(draft, project);
+    const engine = await engineOf(recipe);
+    const expected = await expectedTimes(recipe, project.folder, engine, session);
+    const created = await createRun(project.folder, recipe, project.folder);
+    return { run: created, recipe, engine, expected };
+  });
+  return run;
+}
+
+/** Goes on with a run that is not done. Throws `run.busy`. */
+export async function resumeRun(run: RunFolder, session: Session): Promise<void> {
+  await session.jobs.start(async () => {
+    const { recipe, folder } = await readRunRecipe(run);
+    const engine = await engineToGoOn(run, recipe);
+    return { run, recipe, engine, expected: await expectedTimes(recipe, folder, engine, session) };
+  });
+}
+
+function errorOf({ code, what, where, hint }: Failure): AppError {
+  return new AppError(code, { what, hint, ...(where === undefined ? {} : { where }) });
+}
+
+/** What is only shown must not keep a run from starting: then the time left is not told. */
+async function expectedTimes(
+  recipe: Recipe,
+  folder: string,
+  engine: ChosenEngine,
+  session: Session,
+): Promise<ReadonlyMap<string, MethodSeconds>> {
+  try {
+    const absolute = resolveRecipePaths(recipe, folder);
+    return (await session.estimates.times(absolute, session.project.folder, engine)).methods;
+  } catch (error) {
+    if (error instanceof AppError) return new Map();
+    throw error;
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What a run would need, from shapes alone: floating-point work, memory, disk. Time is that work relative
+ * to one forward pass through the base model, whose time somebody measures.
+ */
+import type { RouterDepth } from '../adaptation/router.ts';
+import { wemoeParameterCounts } from '../adaptation/wemoe.ts';
+import { resolveParameters } from '../lib/parameters.ts';
+import { elementCount } from '../lib/tensor.ts';
+import type { Reduction } from '../models/merged-model.ts';
+import { tokenCount, type VisionConfig } from '../models/vision-config.ts';
+import { visionTensors } from '../models/vit.ts';
+import { catalogueEntry } from './catalogue.ts';
+import type { Recipe, RecipeMethod } from './recipe.ts';
+import { activationBytes, tasksPerCall } from './run-adaptation.ts';
+
+export interface RunShapes {
+  readonly config: VisionConfig;
+  /** Images of each task; there are as many experts. */
+  readonly images: readonly number[];
+}
+
+/** Seconds of the parts of a method. */
+export interface MethodSeconds {
+  /** Merging, or building the dictionary. */
+  readonly prepare: number;
+  readonly adapt: number;
+  readonly evaluate: number;
+}
+
+const floatBytes = Float32Array.BYTES_PER_ELEMENT;
+/** Forward, and backward to inputs and to weights: two products for each one of the forward pass. */
+const stepPasses = 3;
+/** Merging weights moves much memory for little arithmetic, so an operation takes longer. */
+const memoryBound = 4;
+/** Values read, added up and written per second by one merging pass. */
+const mergedPerSecond = 1e8;
+/** Code, libraries and buffers of the process. */
+const processBytes = 300e6;
+
+/** Floating-point operations of one image through a static encoder. */
+export function forwardOperations(config: VisionConfig): number {
+  const { hiddenSize: d, intermediateSize: m, layerCount, patchSize, channelCount } = config;
+  const tokens = tokenCount(config);
+  const layer = 2 * tokens * (4 * d * d + 2 * d * m) + 4 * tokens * tokens * d;
+  const patches = 2 * (tokens - 1) * channelCount * patchSize ** 2 * d;
+  return layerCount * layer + patches + 2 * d * (config.projectionSize ?? 0);
+}
+
+/** Values of the whole encoder, and of the MLPs that routers choose weights for. */
+export function encoderValues(config: VisionConfig): { whole: number; mlps: number } {
+  const whole = [...visionTensors(config).values()].reduce((n, shape) => n + elementCount(shape), 0);
+  const { hiddenSize: d, intermediateSize: m, layerCount } = config;
+  return { whole, mlps: layerCount * (2 * d * m + d + m) };
+}
+
+/** What decides the work of an adaptive method; undefined for the others. */
+interface Adaptive {
+  readonly steps: number;
+  /** Values of one task vector in the dictionary. */
+  readonly dictionary: number;
+  readonly trainables: number;
+  /** Weight sets merged for a batch of `images` of one task, in adaptation and in evaluation. */
+  readonly sets: (images: number) => { readonly adapting: number; readonly evaluating: number };
+}
+
+function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undefined {
+  const found = catalogueEntry(entry.method);
+  if (found.kind !== 'adaptive') return undefined;
+  const parameters = resolveParameters(found.method, entry.parameters, entry.id);
+  const { steps, reduction } = found.method.settings(parameters);
+  const { whole, mlps } = encoderValues(shapes.config);
+  const experts = shapes.images.length;
+  if (reduction === undefined) {
+    const { granularity } = parameters as Readonly<Record<string, unknown>>;
+    const groups = granularity === 'layer' ? visionTensors(shapes.config).size : 1;
+    const sets = () => ({ adapting: 1, evaluating: 0 });
+    return { steps, dictionary: whole, trainables: experts * groups, sets };
+  }
+  const { router_layers } = parameters as Readonly<Record<string, unknown>>;
+  const depth = router_layers as RouterDepth;
+  const { trainable } = wemoeParameterCounts(shapes.config, { depth, expertCount: experts });
+  // Without an input, routers of depth 0 give one weight set for everything.
+  const sets = (by: Reduction, images: number) => (by === 'per-sample' && depth > 0 ? images : 1);
+  return {
+    steps,
+    dictionary: mlps,
+    trainables: trainable,
+    sets: (images) => ({
+      adapting: sets(reduction.adaptation, images),
+      evaluating: sets(reduction.evaluation, images),
+    }),
+  };
+}
+
+/** Numbers that a method learns; 0 for one that learns nothing. */
+export function trainableCount(entry: RecipeMethod, shapes: RunShapes): number {
+  return adaptiveShape(entry, shapes)?.trainables ?? 0;
+}
+
+/** Seconds of a method when one image takes `imageSeconds` through the base model. */
+export function estimateSeconds(
+  entry: RecipeMethod,
+  recipe: Pick<Recipe, 'adaptation' | 'evaluation'>,
+  shapes: RunShapes,
+  imageSeconds: number,
+): MethodSeconds {
+  const experts = shapes.images.length;
+  const images = shapes.images.reduce((sum, count) => sum + count, 0);
+  const { whole } = encoderValues(shapes.config);
+  const { kind } = catalogueEntry(entry.method);
+  const prepare = kind === 'reference' ? 0 : (whole * (experts + 1)) / mergedPerSecond;
+  const adaptive = adaptiveShape(entry, shapes);
+  if (adaptive === undefined) return { prepare, adapt: 0, evaluate: images * imageSeconds };
+  // One merged weight set takes this many forward passes of one image.
+  const set =
+    (memoryBound * 2 * experts * adaptive.dictionary) / forwardOperations(shapes.config);
+  const { batch } = recipe.adaptation;
+  const step = experts * (batch + set * adaptive.sets(batch).adapting) * stepPasses;
+  const calls = shapes.images.map((count) => Math.ceil(count / recipe.evaluation.batch));
+  const sets = calls.reduce(
+    (sum, count) => sum + count * adaptive.sets(recipe.evaluation.batch).evaluating,
+    0,
+  );
+  return {
+    prepare,
+    adapt: adaptive.steps * step * imageSeconds,
+    evaluate: (images + set * sets) * imageSeconds,
+  };
+}
+
+/** Peak memory of the process: what all methods share, and what the largest one needs beside it. */
+export function estimateMemory(
+  recipe: Pick<Recipe, 'methods' | 'adaptation' | 'evaluation' | 'monitor'>,
+  shapes: RunShapes,
+): number {
+  const { config, images } = shapes;
+  const experts = images.length;
+  const { whole } = encoderValues(config);
+  const pixels = images.reduce((sum, count) => sum + count, 0) * config.imageSize ** 2 * 3;
+  const shared = processBytes + (experts + 1) * whole * floatBytes + pixels;
+  const { batch } = recipe.adaptation;
+  const evaluating = activationBytes(config, recipe.evaluation.batch) / config.layerCount;
+  const needed = recipe.methods.map((entry) => {
+    const adaptive = adaptiveShape(entry, shapes);
+    // Weights are held by us and by the engine, which for the monitor holds them once more.
+    if (adaptive === undefined) return 2 * whole * floatBytes + evaluating;
+    const constants = (whole + experts * adaptive.dictionary) * floatBytes;
+    const copies = recipe.monitor === undefined ? 2 : 3;
+    const tasks = tasksPerCall(config, batch, experts);
+    const sets = tasks * adaptive.sets(batch).adapting;
+    const merged = sets * adaptive.dictionary * floatBytes * 2;
+    // Value, gradient, two moments, and the best step's copy.
+    const learning = 5 * adaptive.trainables * floatBytes;
+    const activations = Math.max(tasks * activationBytes(config, batch) + merged, evaluating);
+    return copies * constants + activations + learning;
+  });
+  return Math.round(shared + Math.max(0, ...needed));
+}
+
+/** Bytes of the run folder when the run is done; the saved state on the way is counted. */
+export function estimateDisk(recipe: Pick<Recipe, 'methods'>, shapes: RunShapes): number {
+  const experts = shapes.images.length;
+  const images = shapes.images.reduce((sum, count) => sum + count, 0);
+  const { layerCount } = shapes.config;
+  const perMethod = recipe.methods.map((entry) => {
+    const predictions = images * 12;
+    const adaptive = adaptiveShape(entry, shapes);
+    if (adaptive === undefined) return predictions;
+    const { reduction } = settingsOf(entry);
+    const events = adaptive.steps * (160 + 30 * experts);
+    const state = 5 * adaptive.trainables * floatBytes;
+    // λ of every image in the method's file and in the run's, and about 50 snapshots in the log.
+    const routing =
+      reduction === undefined
+        ? 0
+        : layerCount * experts * (images * 2 * floatBytes + 50 * experts * 20);
+    return predictions + events + state + routing;
+  });
+  return Math.round(perMethod.reduce((sum, bytes) => sum + bytes, 0));
+}
+
+function settingsOf(entry: RecipeMethod) {
+  const found = catalogueEntry(entry.method);
+  if (found.kind !== 'adaptive') throw new Error(`method "${entry.method}" does not adapt`);
+  return found.method.settings(resolveParameters(found.method, entry.parameters, entry.id));
+}

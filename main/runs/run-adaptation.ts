@@ -1,0 +1,190 @@
+/** The adaptation of one method: every step logged, held and saved as the person and the disk want it. */
+import {
+  adapt,
+  initialState,
+  type AdaptationOptions,
+  type AdaptationState,
+  type StepReport,
+} from '../adaptation/adapt.ts';
+import type { AdaptationSettings } from '../adaptation/method.ts';
+import { AppError } from '../lib/errors.ts';
+import type { Tensor } from '../lib/tensor.ts';
+import type { MergedModel } from '../models/merged-model.ts';
+import { tokenCount, type VisionConfig } from '../models/vision-config.ts';
+import { BestStep } from './best-step.ts';
+import { createMonitor, type Monitor } from './monitor.ts';
+import type { MethodContext } from './run-method.ts';
+import type { SavedState, StoppedAdaptation } from './state.ts';
+
+/** What an adaptation goes on from. */
+export type ResumedAdaptation = Pick<SavedState, 'adaptation' | 'best' | 'stopped'>;
+
+export interface Adapted {
+  readonly values: ReadonlyMap<string, Tensor>;
+  /** Set when a person ended it before its last step. */
+  readonly stopped: StoppedAdaptation | undefined;
+}
+
+/** Routing is logged about this often during an adaptation, accuracy on the monitored sample this often. */
+const routingSnapshots = 50;
+const accuracySnapshots = 20;
+
+/** Adapts `model` for the method `id` of the recipe. Throws `adaptation.diverged` and CancelledError. */
+export async function runAdaptation(
+  id: string,
+  model: MergedModel,
+  settings: AdaptationSettings,
+  resumed: ResumedAdaptation | undefined,
+  context: MethodContext,
+): Promise<Adapted> {
+  const state = resumed?.adaptation ?? initialState(model);
+  if (resumed?.stopped !== undefined) return { values: state.values, stopped: resumed.stopped };
+  const monitor = await startMonitor(model, settings, state, context);
+  try {
+    const stopped = await adaptSteps(id, model, settings, state, resumed, monitor, context);
+    return { values: state.values, stopped };
+  } finally {
+    await monitor?.dispose();
+  }
+}
+
+async function startMonitor(
+  model: MergedModel,
+  settings: AdaptationSettings,
+  { values }: AdaptationState,
+  { engine, inputs, recipe }: MethodContext,
+): Promise<Monitor | undefined> {
+  if (recipe.monitor === undefined || settings.steps === 0) return undefined;
+  const reduction = settings.reduction?.evaluation ?? 'per-sample';
+  const { images } = recipe.monitor;
+  return createMonitor(engine, model, values, inputs, recipe, { images, reduction });
+}
+
+async function adaptSteps(
+  id: string,
+  model: MergedModel,
+  settings: AdaptationSettings,
+  state: AdaptationState,
+  resumed: ResumedAdaptation | undefined,
+  monitor: Monitor | undefined,
+  context: MethodContext,
+): Promise<StoppedAdaptation | undefined> {
+  const { inputs, engine, signal, control } = context;
+  const options = adaptationOptions(model, settings, context);
+  // Labels stay behind here: adaptation is handed images and heads only.
+  const tasks = inputs.tasks.map(({ set, head }) => ({ images: set.images, head }));
+  const best = control === undefined ? undefined : new BestStep(resumed?.best);
+  const logAccuracy = async (step: number) => {
+    if (monitor === undefined || !isDue(step, settings.steps, accuracySnapshots)) return;
+    const accuracy = await monitor.measure();
+    await context.log({ type: 'adaptation.accuracy', method: id, step, accuracy });
+  };
+  // Asked of an adaptation that had just ended by itself.
+  control?.takeKeepBest();
+  if (state.step === 0) await logAccuracy(0);
+  for await (const report of adapt(engine, model, tasks, state, options, signal)) {
+    refuseDivergence(id, report);
+    await logStep(id, report, settings.steps, context);
+    await logAccuracy(report.step);
+    best?.offer(report.step, report.loss, state.values);
+    context.onProgress({
+      phase: 'adapting',
+      done: report.step,
+      total: settings.steps,
+      unit: 'steps',
+      loss: report.loss,
+    });
+    await context.onState({ adaptation: state, best: best?.state });
+    if (control?.paused === true) await context.saveState();
+    await control?.hold(signal);
+    if (best?.state !== undefined && control?.takeKeepBest() === true) {
+      return keepBest(id, state, best.state, context);
+    }
+  }
+  return undefined;
+}
+
+function adaptationOptions(
+  model: MergedModel,
+  settings: AdaptationSettings,
+  { recipe, inputs }: MethodContext,
+): AdaptationOptions {
+  const { batch } = recipe.adaptation;
+  return {
+    steps: settings.steps,
+    learningRate: settings.learningRate,
+    schedule: settings.schedule,
+    diversity: settings.diversity,
+    batch,
+    reduction: settings.reduction?.adaptation ?? 'per-sample',
+    seed: recipe.seed,
+    tasksPerCall: tasksPerCall(model.config, batch, inputs.tasks.length),
+  };
+}
+
+async function logStep(
+  method: string,
+  { step, loss, entropy, learningRate, routing }: StepReport,
+  steps: number,
+  context: MethodContext,
+): Promise<void> {
+  const { tasks } = context.inputs;
+  await context.log({
+    type: 'adaptation.step',
+    method,
+    step,
+    loss,
+    entropy: Object.fromEntries(tasks.map(({ id }, i) => [id, entropy[i] ?? 0])),
+    learningRate,
+  });
+  // λ is that of the parameters the step began with, so the first step shows it before any update.
+  const updates = step - 1;
+  if (routing.length > 0 && (isDue(updates, steps, routingSnapshots) || step === steps)) {
+    const lambda = routing.map((rows) => rows.map((row) => [...row]));
+    await context.log({ type: 'adaptation.routing', method, step: updates, lambda });
+  }
+}
+
+/** Whether something done about `times` times within `steps`, and at both ends, is to be done at `step`. */
+function isDue(step: number, steps: number, times: number): boolean {
+  return step === steps || step % Math.max(1, Math.round(steps / times)) === 0;
+}
+
+/** Puts the parameters of the best step in place, on disk too, so that no resumption adapts any further. */
+async function keepBest(
+  method: string,
+  state: AdaptationState,
+  { step: keptStep, values }: NonNullable<BestStep['state']>,
+  context: MethodContext,
+): Promise<StoppedAdaptation> {
+  for (const [name, { data }] of state.values) data.set(values.get(name)?.data ?? data);
+  const stopped = { step: state.step, keptStep };
+  await context.log({ type: 'adaptation.stopped', method, ...stopped });
+  await context.onState({ adaptation: state, stopped });
+  return stopped;
+}
+
+function refuseDivergence(method: string, { step, loss }: StepReport): void {
+  if (Number.isFinite(loss)) return;
+  throw new AppError('adaptation.diverged', {
+    what: `the entropy is no longer a number at step ${String(step)}`,
+    where: `method "${method}"`,
+    hint: 'use a lower learning_rate',
+  });
+}
+
+/** Activations of one call are kept under about this many bytes. */
+const activationBudget = 2 ** 31;
+
+/** Bytes that live until the backward pass for one task's images. */
+export function activationBytes(config: VisionConfig, batch: number): number {
+  // About 40 values of hidden size per token and layer.
+  const values = batch * tokenCount(config) * config.hiddenSize * config.layerCount * 40;
+  return values * Float32Array.BYTES_PER_ELEMENT;
+}
+
+/** As many tasks in one call as memory allows; a property of the model, so every run does the same. */
+export function tasksPerCall(config: VisionConfig, batch: number, tasks: number): number {
+  const fitting = Math.floor(activationBudget / activationBytes(config, batch));
+  return Math.max(1, Math.min(tasks, fitting));
+}
