@@ -13,11 +13,6 @@ export const statusWords: Readonly<Record<RunState, { title: string; tone: Tone 
   failed: { title: 'Failed', tone: 'bad' },
 };
 
-/** Whether "resume" makes sense. */
-export function canResume({ status }: RunCard): boolean {
-  return ['created', 'cancelled', 'interrupted', 'failed'].includes(status);
-}
-
 /** Why the run is not finished and what resuming would do; null for runs that need no word. */
 export function reasonText(run: RunCard): string | null {
   const finished = run.methods.filter((method) => method.finished).length;
