@@ -2,6 +2,7 @@
 import { app, nativeTheme, session, shell, type BrowserWindow } from 'electron';
 import path from 'node:path';
 import { z } from 'zod';
+import { wemoePaper } from '../main/api/links.ts';
 import { projectFolderOf } from './associations.ts';
 import { createCompute } from './compute.ts';
 import { createConnections } from './connections.ts';
@@ -110,7 +111,7 @@ export function startApplication(): Application {
           nativeTheme.themeSource = theme;
           refreshMenu();
         },
-        openLink: (url) => void shell.openExternal(url),
+        openPaper: () => void shell.openExternal(wemoePaper),
         restartCompute: () => void compute.supervisor.restart(),
       },
       recents.list(),

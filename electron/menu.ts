@@ -1,7 +1,6 @@
 /** The native menu. Entries that concern the window's content are sent there as commands. */
 import { Menu, type MenuItemConstructorOptions } from 'electron';
 import type { MenuCommand } from '../main/api/shell.ts';
-import { projectPage } from '../main/api/links.ts';
 import type { Recent } from './recents.ts';
 import type { WindowState } from './window-state.ts';
 
@@ -14,7 +13,7 @@ export interface MenuActions {
   readonly openRecent: (recent: Recent) => void;
   readonly zoom: (change: 1 | -1 | 'reset') => void;
   readonly setTheme: (theme: Theme) => void;
-  readonly openLink: (url: string) => void;
+  readonly openPaper: () => void;
   readonly restartCompute: () => void;
 }
 
@@ -149,7 +148,7 @@ export function installMenu(
       role: 'help',
       submenu: [
         command('help.shortcuts', 'Keyboard shortcuts', 'F1'),
-        { label: 'Documentation', click: () => actions.openLink(projectPage) },
+        { label: 'The paper about WEMoE', click: actions.openPaper },
         ...(isMac ? [] : [separator, { role: 'about' } as const]),
       ],
     },

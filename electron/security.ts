@@ -17,10 +17,18 @@ function isAllowed(address: string): boolean {
   return isOwn(address) || (developerTools && address.startsWith('devtools:'));
 }
 
-/** Denies every permission and every request that does not stay in the application. */
+/** The one permission: the window's own page may put text on the clipboard after a click ("Copy"), never read it. */
+const granted = 'clipboard-sanitized-write';
+
+/** Denies every other permission, and every request that does not stay in the application. */
 export function confineSession(session: Session): void {
-  session.setPermissionRequestHandler((_contents, _permission, answer) => answer(false));
-  session.setPermissionCheckHandler(() => false);
+  session.setPermissionRequestHandler((_contents, permission, answer, details) => {
+    answer(permission === granted && details.isMainFrame && isOwn(details.requestingUrl));
+  });
+  session.setPermissionCheckHandler(
+    (_contents, permission, requester, details) =>
+      permission === granted && details.isMainFrame && isOwn(requester),
+  );
   session.setDevicePermissionHandler(() => false);
   session.setDisplayMediaRequestHandler(null);
   session.webRequest.onBeforeRequest((details, answer) => {
