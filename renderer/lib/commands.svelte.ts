@@ -7,6 +7,8 @@ import { runs } from './runs.svelte.ts';
 type Handler = () => void | Promise<void>;
 
 let handlers: Readonly<Partial<Record<MenuCommand, Handler>>> = {};
+/** A command that came before the view that carries it out. */
+let pending: MenuCommand | undefined;
 let shortcutsShown = $state(false);
 
 export const shortcuts = {
@@ -21,6 +23,10 @@ export const shortcuts = {
 /** Gives a command its meaning; returns how to take it back. Fits `$effect`. */
 export function handleCommand(command: MenuCommand, handler: Handler): () => void {
   handlers = { ...handlers, [command]: handler };
+  if (pending === command) {
+    pending = undefined;
+    void handler();
+  }
   return () => {
     if (handlers[command] === handler) handlers = { ...handlers, [command]: undefined };
   };
@@ -49,6 +55,12 @@ function viewOf(command: MenuCommand): ViewName | undefined {
   return viewNames.find((name) => command === `view.${name}`);
 }
 
+function handOver(command: MenuCommand): void {
+  const handler = handlers[command];
+  if (handler === undefined) pending = command;
+  else void handler();
+}
+
 /** Carries out a command of the menu. */
 export function runCommand(command: MenuCommand): void {
   const view = viewOf(command);
@@ -60,9 +72,9 @@ export function runCommand(command: MenuCommand): void {
     void runs.control(runs.active.id, 'cancel');
   } else if (command === 'run.start') {
     navigation.go('merge');
-    void handlers[command]?.();
+    handOver(command);
   } else if (command === 'project.addExperts') {
     navigation.go('project');
-    void handlers[command]?.();
+    handOver(command);
   }
 }

@@ -6,6 +6,8 @@ export interface Edit {
   readonly title: string;
   readonly undo: () => void | Promise<void>;
   readonly redo: () => void | Promise<void>;
+  /** Edits of the same thing that follow each other, such as the digits of a number, are taken back at once. */
+  readonly key?: string | undefined;
 }
 
 let done = $state.raw<readonly Edit[]>([]);
@@ -43,7 +45,12 @@ export const history = {
 
   /** Remembers an edit that has been made. */
   add(edit: Edit): void {
-    done = [...done.slice(1 - limit), edit];
+    const last = done.at(-1);
+    if (last?.key !== undefined && last.key === edit.key) {
+      done = [...done.slice(0, -1), { ...edit, undo: last.undo }];
+    } else {
+      done = [...done.slice(1 - limit), edit];
+    }
     undone = [];
   },
 

@@ -13,6 +13,10 @@ export interface Recent {
   readonly location: string;
 }
 
+/** A new compute process opens the project while it connects already. */
+const reopenAttempts = 20;
+const reopenPauseMs = 250;
+
 let version = $state('');
 let recents = $state.raw<readonly Recent[]>([]);
 let firstStart = $state(false);
@@ -99,7 +103,14 @@ function handle(event: ShellEvent): void {
       runCommand(event.command);
       break;
     case 'dropped':
-      dropped = event.items;
+      if (project.overview === undefined) {
+        toasts.show({
+          kind: 'note',
+          text: 'Open or make a project first; then drop its checkpoints.',
+        });
+      } else {
+        dropped = event.items;
+      }
       break;
     case 'project':
       asked = true;
@@ -124,7 +135,10 @@ async function reconnect(): Promise<void> {
   computeProcess.report('ready', null, false);
   if (project.overview === undefined) return;
   try {
-    if (await project.refresh()) await runs.reconnect();
+    for (let attempt = 0; attempt < reopenAttempts; attempt++) {
+      if (await project.refresh()) return await runs.reconnect();
+      await new Promise((resolve) => setTimeout(resolve, reopenPauseMs));
+    }
   } catch (error) {
     toasts.error(error);
   }

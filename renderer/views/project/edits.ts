@@ -1,0 +1,85 @@
+/** What a person can do to a project; each can be undone. */
+import type { TaskCard } from '../../../main/api/project.ts';
+import { compute, shell } from '../../lib/connection.ts';
+import { history } from '../../lib/history.svelte.ts';
+import { project } from '../../lib/project.svelte.ts';
+import { toasts } from '../../lib/toasts.svelte.ts';
+
+type Purpose = Parameters<typeof shell.choose>[0]['purpose'];
+
+async function choose(purpose: Purpose): Promise<string[]> {
+  try {
+    const chosen = await shell.choose({ purpose });
+    return (chosen ?? []).map(({ handle }) => handle);
+  } catch (error) {
+    toasts.error(error);
+    return [];
+  }
+}
+
+export async function chooseBase(): Promise<void> {
+  const [handle] = await choose('base');
+  if (handle !== undefined) await setBase(handle);
+}
+
+async function setBase(handle: string): Promise<void> {
+  await project.edit('Choose base model', () => compute.project.setBase({ handle }));
+}
+
+export async function chooseExperts(): Promise<void> {
+  const handles = await choose('experts');
+  if (handles.length > 0) await addExperts(handles);
+}
+
+async function addExperts(handles: string[]): Promise<void> {
+  await project.edit('Add checkpoints', () => compute.project.addExperts({ handles }));
+}
+
+/** What was dropped becomes experts; the first single thing that an empty project gets is its base model. */
+export async function addDropped(handles: string[]): Promise<void> {
+  const [first] = handles;
+  const empty = project.overview?.base === null && project.overview.baseProblem === null;
+  if (first !== undefined && handles.length === 1 && empty) await setBase(first);
+  else await addExperts(handles);
+}
+
+export async function chooseHead(task: TaskCard): Promise<void> {
+  const [head] = await choose('head');
+  if (head === undefined) return;
+  await project.edit(`Choose the head of ${task.title}`, () =>
+    compute.project.setTask({ task: task.id, head }),
+  );
+}
+
+export async function chooseData(task: TaskCard): Promise<void> {
+  const [data] = await choose('data');
+  if (data === undefined) return;
+  await project.edit(`Choose the images of ${task.title}`, () =>
+    compute.project.setTask({ task: task.id, data }),
+  );
+}
+
+export async function rename(task: TaskCard, title: string): Promise<void> {
+  const trimmed = title.trim();
+  if (trimmed === '' || trimmed === task.title) return;
+  await project.edit(`Rename ${task.title}`, () =>
+    compute.project.setTask({ task: task.id, title: trimmed }),
+  );
+}
+
+export async function removeTask(task: TaskCard): Promise<void> {
+  const removed = await project.edit(`Remove ${task.title}`, () =>
+    compute.project.removeTask({ task: task.id }),
+  );
+  if (!removed) return;
+  toasts.show({
+    kind: 'note',
+    text: `${task.title} was taken out of the project; its files stay where they are`,
+    action: { title: 'Undo', run: () => void history.undo() },
+  });
+}
+
+export async function moveTask(task: TaskCard, to: number): Promise<void> {
+  if (to < 0 || to >= project.tasks.length) return;
+  await project.edit(`Move ${task.title}`, () => compute.project.moveTask({ task: task.id, to }));
+}
