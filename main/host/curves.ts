@@ -1,6 +1,5 @@
 /** The curves of a run as its events draw them, thinned out where there are more points than a screen shows. */
 import type { Curves } from '../api/runs.ts';
-import type { ParameterTable } from '../lib/parameters.ts';
 import { catalogueEntry, methodCatalogue, titleOf } from '../runs/catalogue.ts';
 import type { RunEvent } from '../runs/events.ts';
 import type { Recipe, RecipeMethod } from '../runs/recipe.ts';

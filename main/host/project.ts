@@ -16,7 +16,7 @@ export const projectHandlers = {
   }),
 
   overview: on.overview.handler(
-    async ({ context: { session } }) => (await session.openedProject?.overview()) ?? null,
+    async ({ context: { session } }) => (await (await session.openedProject())?.overview()) ?? null,
   ),
 
   setBase: on.setBase.handler(async ({ input, context: { session } }) => {

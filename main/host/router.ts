@@ -1,6 +1,17 @@
 /** The whole contract, implemented. */
+import { compareHandlers } from './compare.ts';
+import { exportsHandlers } from './exports.ts';
+import { implementer } from './implementer.ts';
 import { mergeHandlers } from './merge.ts';
 import { projectHandlers } from './project.ts';
+import { routingHandlers } from './routing.ts';
 import { runsHandlers } from './runs.ts';
 
-export const router = { project: projectHandlers, merge: mergeHandlers, runs: runsHandlers };
+export const router = implementer.router({
+  project: projectHandlers,
+  merge: mergeHandlers,
+  runs: runsHandlers,
+  routing: routingHandlers,
+  compare: compareHandlers,
+  exports: exportsHandlers,
+});

@@ -4,9 +4,11 @@ import type { FromHost } from '../api/host-messages.ts';
 import { AppError } from '../lib/errors.ts';
 import { EngineCards } from './engine-cards.ts';
 import { Estimates } from './estimates.ts';
+import type { Averages } from './export-choices.ts';
 import { ImageSets } from './image-sets.ts';
 import { Jobs } from './jobs.ts';
 import { OpenProject } from './open-project.ts';
+import { Results } from './results.ts';
 import { TaskVectorCache } from './task-vector-cache.ts';
 
 export interface SessionOptions {
@@ -22,10 +24,14 @@ export class Session {
   readonly estimates = new Estimates();
   readonly jobs: Jobs;
   readonly imageSets = new ImageSets();
+  readonly results = new Results();
+  /** Accuracies of static folds, which are measured when one is exported. */
+  readonly measuredFolds = new Map<string, Averages>();
   readonly taskVectors = new TaskVectorCache();
   readonly #tell: SessionOptions['tell'];
   readonly #grants = new Map<string, string>();
   #project: OpenProject | undefined;
+  #reopening: Promise<void> = Promise.resolve();
 
   constructor({ tell, log }: SessionOptions) {
     this.#tell = tell;
@@ -64,19 +70,22 @@ export class Session {
 
   /** Opens what was open before this process was started; a project that is gone by now is left closed. */
   async reopenProject(folder: string): Promise<void> {
-    await this.openProject(folder).catch((error: unknown) => {
-      this.log(`the former project was not opened again: ${String(error)}`);
-    });
+    this.#reopening = this.openProject(folder).then(
+      () => undefined,
+      (error: unknown) => this.log(`the former project was not opened again: ${String(error)}`),
+    );
+    await this.#reopening;
+  }
+
+  /** The project that is open, also when it is just being opened again. */
+  async openedProject(): Promise<OpenProject | undefined> {
+    await this.#reopening;
+    return this.#project;
   }
 
   /** Stops what runs, in a state it can go on from. */
   async close(): Promise<void> {
     await this.jobs.close();
-  }
-
-  /** The open project, if any. */
-  get openedProject(): OpenProject | undefined {
-    return this.#project;
   }
 
   /** Throws `project.none_open`. */

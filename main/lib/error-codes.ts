@@ -86,6 +86,7 @@ export const errorCodes = {
   'export.unreadable': 'A folder does not hold a model that the safetensors export wrote.',
   'adaptation.diverged': 'An adaptation produced values that are no numbers.',
   'export.unknown_method': 'The run holds no merged model of this name.',
+  'run.no_result': 'A run has no such method, task, layer or image to show.',
   'run.unfinished': 'A run has not finished yet.',
   'model.head_missing': 'A task has no classification head.',
   'run.changed':

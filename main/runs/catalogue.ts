@@ -3,7 +3,7 @@ import type { AdaptiveMethod } from '../adaptation/method.ts';
 import { adaptiveMethods } from '../adaptation/methods.ts';
 import { methods as staticMethods } from '../merging/index.ts';
 import type { Method } from '../merging/method.ts';
-import { resolveParameters, type Parameterized, type ParameterTable } from '../lib/parameters.ts';
+import { resolveParameters, type Parameterized } from '../lib/parameters.ts';
 import type { MethodCatalogue, RecipeMethod } from './recipe.ts';
 
 /** What merges are compared with; neither merges anything. */

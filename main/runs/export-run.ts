@@ -35,6 +35,8 @@ export interface ExportRequest {
   readonly target: string;
   readonly overwrite?: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Hears that the accuracy of a fold begins to be measured. */
+  readonly onMeasure?: () => void;
   readonly onStage?: (format: ExportFormat, stage: ExportStage) => void;
 }
 
@@ -110,7 +112,7 @@ function chooseResult({ results }: FinishedRun, wanted: string | undefined): Met
 async function describeExport(
   run: FinishedRun,
   result: MethodResult,
-  { mode, signal }: ExportRequest,
+  { mode, signal, onMeasure }: ExportRequest,
 ): Promise<{ source: ExportSource; accuracy: Readonly<Record<string, number>> }> {
   const { recipe, inputs, report } = run;
   const { id } = result.report;
@@ -125,6 +127,7 @@ async function describeExport(
     ? staticModel(await foldStatic(prepared.model, result.values, means))
     : prepared.model;
   const values: ReadonlyMap<string, Tensor> = folding ? new Map() : result.values;
+  if (folding) onMeasure?.();
   const accuracy = folding ? await measure(run, model, signal) : result.report.accuracy;
   const individual = report.methods.find((m) => (m.method ?? m.id) === 'individual');
   const reduction = result.report.reduction?.evaluation;

@@ -1,0 +1,105 @@
+/** In which forms a method of a finished run can be exported, and what each costs and keeps. */
+import type { ExportChoice } from '../api/exports.ts';
+import { openCheckpoint } from '../checkpoints/open.ts';
+import { AppError } from '../lib/errors.ts';
+import { featureSize } from '../models/vision-config.ts';
+import { visionArchitecture } from '../models/vision-model.ts';
+import { encoderValues, trainableCount } from '../runs/estimate.ts';
+import { resolveRecipePaths, type Recipe, type RecipeMethod } from '../runs/recipe.ts';
+import { isMerged, type MethodReport, type Report } from '../runs/report.ts';
+import { readRunRecipe, readRunReport, type RunFolder } from '../runs/run-folder.ts';
+
+export interface Averages {
+  readonly average: number | null;
+  readonly normalizedAverage: number | null;
+}
+
+const unmeasured: Averages = { average: null, normalizedAverage: null };
+
+/** Throws `run.unfinished` and `export.unknown_method`. */
+export async function exportChoices(
+  run: RunFolder,
+  method: string,
+  measuredFold: Averages | undefined,
+): Promise<ExportChoice[]> {
+  const report = await readRunReport(run);
+  const { recipe, folder } = await readRunRecipe(run);
+  const found = mergedMethod(report, recipe, method);
+  const sizes = await sizesOf(found.entry, resolveRecipePaths(recipe, folder), report);
+  const { average, normalizedAverage } = found.report;
+  const measured = { average, normalizedAverage };
+  if (!isDynamic(found.report)) {
+    return [
+      safetensors('static', sizes.static, measured, true),
+      onnx('static', sizes.static, measured, false),
+    ];
+  }
+  const fold = measuredFold ?? unmeasured;
+  return [
+    onnx('dynamic', sizes.dynamic, measured, true),
+    safetensors('dynamic', sizes.dynamic, measured, false),
+    onnx('static', sizes.static, fold, false),
+    safetensors('static', sizes.static, fold, false),
+  ];
+}
+
+function mergedMethod(report: Report, recipe: Recipe, id: string) {
+  const found = report.methods.find((each) => each.id === id && isMerged(each));
+  const entry = recipe.methods.find((each) => each.id === id);
+  if (found !== undefined && entry !== undefined) return { report: found, entry };
+  const merged = report.methods.filter(isMerged).map((each) => each.id);
+  throw new AppError('export.unknown_method', {
+    what: `the run holds no merge "${id}"`,
+    hint: `choose one of: ${merged.join(', ')}`,
+  });
+}
+
+/** Whether its weights depend on the image: routers of depth 0 are constants, and fold without loss. */
+function isDynamic({ reduction, parameters }: MethodReport): boolean {
+  return reduction !== undefined && parameters?.['router_layers'] !== 0;
+}
+
+async function sizesOf(
+  entry: RecipeMethod,
+  recipe: Recipe,
+  { taskDetails }: Report,
+): Promise<{ static: number; dynamic: number }> {
+  const base = await openCheckpoint(recipe.base);
+  try {
+    const config = visionArchitecture(base);
+    const { whole, mlps } = encoderValues(config);
+    const heads = taskDetails.reduce((sum, { classes }) => sum + classes * featureSize(config), 0);
+    const images = taskDetails.map((task) => task.images);
+    const routers = trainableCount(entry, { config, images });
+    const bytes = (values: number) => values * Float32Array.BYTES_PER_ELEMENT;
+    return {
+      static: bytes(whole + heads),
+      dynamic: bytes(whole + heads + recipe.tasks.length * mlps + routers),
+    };
+  } finally {
+    await base.close();
+  }
+}
+
+type Mode = ExportChoice['mode'];
+
+const kept: Record<Mode, string> = {
+  dynamic: 'Keeps the routers: every image gets its own mix of experts, as it was measured.',
+  static: 'One ordinary encoder with one weight set for all images.',
+};
+
+function safetensors(mode: Mode, bytes: number, by: Averages, recommended: boolean): ExportChoice {
+  const use =
+    mode === 'dynamic'
+      ? 'Plain tensors for research; only this application runs them as they are.'
+      : 'Opens in transformers and everything that reads the Hugging Face layout.';
+  const title = `safetensors, ${mode === 'dynamic' ? 'with routers' : 'one weight set'}`;
+  const summary = `${kept[mode]} ${use}`;
+  return { format: 'safetensors', mode, title, summary, bytes, ...by, recommended };
+}
+
+function onnx(mode: Mode, bytes: number, by: Averages, recommended: boolean): ExportChoice {
+  const title = `ONNX, ${mode === 'dynamic' ? 'with routers' : 'one weight set'}`;
+  const summary = `${kept[mode]} Runs wherever ONNX Runtime does, with all heads inside.`;
+  return { format: 'onnx', mode, title, summary, bytes, ...by, recommended };
+}

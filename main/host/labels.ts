@@ -1,0 +1,13 @@
+/** Labels and class names of a task as a run saw them: of the image set that its recipe names. */
+import { describeSpriteSheet, type SpriteSheetDescription } from '../data/sprite-sheet.ts';
+import { resolveRecipePaths } from '../runs/recipe.ts';
+import { readRunRecipe, type RunFolder } from '../runs/run-folder.ts';
+import { noResult } from './results.ts';
+
+/** Throws `run.no_result` for a task that the run does not have, and what reading the set throws. */
+export async function labelsOf(run: RunFolder, task: string): Promise<SpriteSheetDescription> {
+  const { recipe, folder } = await readRunRecipe(run);
+  const found = resolveRecipePaths(recipe, folder).tasks.find(({ id }) => id === task);
+  if (found === undefined) throw noResult(run, `there is no task "${task}"`);
+  return describeSpriteSheet(found.data);
+}
