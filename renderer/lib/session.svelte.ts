@@ -136,7 +136,10 @@ async function reconnect(): Promise<void> {
   if (project.overview === undefined) return;
   try {
     for (let attempt = 0; attempt < reopenAttempts; attempt++) {
-      if (await project.refresh()) return await runs.reconnect();
+      if (await project.refresh()) {
+        await runs.reconnect();
+        return;
+      }
       await new Promise((resolve) => setTimeout(resolve, reopenPauseMs));
     }
   } catch (error) {
