@@ -18,16 +18,18 @@ export function reasonText(run: RunCard): string | null {
   const finished = run.methods.filter((method) => method.finished).length;
   const kept =
     finished === 0
-      ? 'No method was finished yet.'
+      ? run.methods.length === 0
+        ? ''
+        : 'No method was finished yet.'
       : `${finished} of ${run.methods.length} methods are finished and kept.`;
   const said = run.message === null ? '' : ` ${sentence(run.message)}`;
   switch (run.status) {
     case 'cancelled':
-      return `Stopped on request.${said} ${kept}`;
+      return `Stopped on request.${said} ${kept}`.trim();
     case 'interrupted':
       return `The compute process ended while this run was in progress.${said} ${kept} Resuming goes on from the last saved step.`;
     case 'failed':
-      return `${run.message === null ? 'The run failed.' : sentence(run.message)} ${kept}`;
+      return `${run.message === null ? 'The run failed.' : sentence(run.message)} ${kept}`.trim();
     case 'created':
       return 'Created, but never started.';
     case 'running':
