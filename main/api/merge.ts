@@ -48,8 +48,8 @@ export type EngineCard = z.output<typeof engine>;
 export const draft = z.strictObject({
   name: z.string().trim().min(1).max(100),
   seed: count,
-  /** Tasks of the project that take part, in project order. */
-  tasks: z.array(name).min(1),
+  /** Tasks of the project that take part, in project order; none makes a plan with an error. */
+  tasks: z.array(name),
   methods: z
     .array(
       z.strictObject({

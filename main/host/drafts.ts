@@ -55,6 +55,7 @@ export function recipeOf(draft: Draft, project: OpenProject): Recipe {
     throw incomplete('the project has no base model', 'choose the base model first');
   const chosen = new Set(draft.tasks.map((id) => project.task(id).id));
   const tasks = project.materials.tasks.filter(({ id }) => chosen.has(id));
+  if (tasks.length === 0) throw noTasks();
   return recipeSchema.parse({
     schema: 1,
     name: draft.name,
@@ -74,4 +75,11 @@ export function recipeOf(draft: Draft, project: OpenProject): Recipe {
 
 function incomplete(what: string, hint: string): AppError {
   return new AppError('project.incomplete', { what, hint: `${hint}, or leave the task out` });
+}
+
+export function noTasks(): AppError {
+  return new AppError('merge.no_experts', {
+    what: 'no task takes part',
+    hint: 'choose at least one task, or add an expert in the Project view',
+  });
 }

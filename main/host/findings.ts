@@ -8,6 +8,7 @@ import { resolveParameters } from '../lib/parameters.ts';
 import { catalogueEntry, methodCatalogue } from '../runs/catalogue.ts';
 import { stepsOf } from '../runs/earlier-runs.ts';
 import { projectCards } from './cards.ts';
+import { noTasks } from './drafts.ts';
 import { failureOf } from './failures.ts';
 import type { OpenProject } from './open-project.ts';
 
@@ -42,6 +43,12 @@ async function materialFindings(draft: Draft, project: OpenProject): Promise<Fin
   const findings: Finding[] = [];
   if (baseProblem !== null) findings.push(finding('error', baseProblem));
   else if (base === null) findings.push(finding('error', missing('base model', 'the project')));
+  const nothing = failureOf(draft.tasks.length === 0 ? noTasks() : undefined);
+  if (nothing !== undefined) {
+    const all = tasks.map(({ id }) => id);
+    const fix = { title: 'Choose all tasks', draft: { ...draft, tasks: all } };
+    findings.push(finding('error', nothing, all.length === 0 ? null : fix));
+  }
   for (const id of draft.tasks) {
     const card = tasks.find((task) => task.id === id);
     const fix = withoutTask(draft, id);

@@ -1,0 +1,178 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Draft, Finding } from '../../../main/api/merge.ts';
+import { catalogue } from '../../../main/runs/catalogue.ts';
+import { parseRecipe } from '../../../main/runs/recipe.ts';
+import { briefMethods } from '../../support/tiny-run.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { draftWith, expectFailed, hostWithProject, startHost, watch } from './support.ts';
+
+describe('methods and engines', () => {
+  it('are those of the catalogue, with everything a form needs', async () => {
+    const { client } = startHost();
+    const cards = await client.merge.methods();
+    expect(cards.map(({ id }) => id)).toEqual(catalogue.map(({ method }) => method.id));
+    const routes = cards.filter((card) => card.routes).map(({ id }) => id);
+    expect(routes).toEqual(['wemoe']);
+    const { parameters } = cards.find(({ id }) => id === 'wemoe')!;
+    expect(parameters['router_layers']).toMatchObject({ kind: 'integer', default: 2 });
+  });
+
+  it('are listed with reasons and, when asked, speeds', async () => {
+    const { client } = startHost();
+    const engines = await client.merge.engines({ measure: false });
+    expect(engines.find(({ id }) => id === 'onnx')).toMatchObject({
+      available: true,
+      gflops: null,
+    });
+    for (const { available, reason } of engines) expect(reason === '').toBe(available);
+    const measured = await client.merge.engines({ measure: true });
+    for (const { available, gflops } of measured) expect(gflops !== null).toBe(available);
+  }, 60_000);
+});
+
+describe('drafts', () => {
+  it('come from the recipe of the project, of a run, or from nothing', async () => {
+    const { client } = await hostWithProject();
+    const draft = await client.merge.draft({ run: null });
+    expect(draft).toMatchObject({ name: 'tiny', seed: 3, tasks: ['digits', 'shapes'] });
+    expect(draft.methods.map(({ id }) => id)).toEqual(briefMethods.map(({ id }) => id));
+    const { run } = await client.merge.start({
+      ...draft,
+      tasks: ['shapes'],
+      monitor: { images: 2 },
+    });
+    await watch(client, run);
+    const again = await client.merge.draft({ run });
+    expect(again).toEqual({ ...draft, tasks: ['shapes'], monitor: { images: 2 } });
+
+    const host = startHost();
+    await host.client.project.open({ handle: host.handle(await temporaryFolder()) });
+    const empty = await host.client.merge.draft({ run: null });
+    expect(empty).toMatchObject({ tasks: [] });
+    const { findings } = await host.client.merge.plan(empty);
+    expect(findings.map(({ failure }) => failure.code)).toContain('merge.no_experts');
+    await expectFailed(host.client.merge.start(empty), 'project.incomplete');
+  });
+});
+
+describe('plan', () => {
+  it('says what a run needs, from one batch and then from the run itself', async () => {
+    const { client } = await hostWithProject();
+    const draft = await draftWith(client);
+    const { findings, estimate, recipe } = await client.merge.plan(draft);
+    expect(findings.map(({ failure }) => failure.code)).toEqual([
+      'plan.few_steps',
+      'plan.few_steps',
+    ]);
+    expect(estimate!.basis).toContain('timed just now');
+    expect(parseRecipe(recipe, 'plan').base).toBe('models/base');
+    const { run } = await client.merge.start(draft);
+    await watch(client, run);
+    const { methods } = await client.runs.report({ run });
+    const learned = Math.max(...methods.map(({ trainableParameters = 0 }) => trainableParameters));
+    expect(estimate!.trainableParameters).toBe(learned);
+    const after = await client.merge.plan(draft);
+    expect(after.estimate!.basis).toBe('measured on earlier runs of this project');
+  });
+
+  const wrong: [string, (draft: Draft) => Draft, Finding['severity'], string][] = [
+    ['no individual models', without('individual'), 'warning', 'plan.no_individual'],
+    [
+      'labels while adapting',
+      (d) => ({ ...d, monitor: { images: 5 } }),
+      'note',
+      'plan.labels_read',
+    ],
+    [
+      'an id twice',
+      (d) => ({ ...d, methods: [...d.methods, d.methods[0]!] }),
+      'error',
+      'recipe.invalid',
+    ],
+    [
+      'a parameter out of its range',
+      withParameter('lambda', 7),
+      'error',
+      'recipe.invalid_parameter',
+    ],
+    ['an unknown parameter', withParameter('speed', 7), 'error', 'recipe.unknown_parameter'],
+    [
+      'an unknown method',
+      (d) => ({ ...d, methods: [...d.methods, { id: 'x', method: 'x', parameters: {} }] }),
+      'error',
+      'recipe.unknown_method',
+    ],
+    [
+      'a task that is gone',
+      (d) => ({ ...d, tasks: [...d.tasks, 'gone'] }),
+      'error',
+      'project.no_task',
+    ],
+    [
+      'an engine that cannot run',
+      (d) => ({ ...d, engine: { id: 'tfjs' } }),
+      'error',
+      'engine.unavailable',
+    ],
+  ];
+
+  it.each(wrong)('finds %s, and its fix removes it', async (name, change, severity, code) => {
+    const { client } = await hostWithProject();
+    const engines = await client.merge.engines({ measure: false });
+    const has = engines.some(({ id, available }) => id.startsWith('tfjs') && available);
+    if (code === 'engine.unavailable' && has) return; // It can, here.
+    const plan = await client.merge.plan(change(await draftWith(client)));
+    const found = plan.findings.find(({ failure }) => failure.code === code);
+    expect(found?.severity, name).toBe(severity);
+    expect(plan.estimate === null).toBe(severity === 'error');
+    const fixed = await client.merge.plan(found!.fix!.draft);
+    expect(fixed.findings.filter(({ failure }) => failure.code === code)).toEqual([]);
+    if (severity !== 'error') return;
+    const start = client.merge.start(change(await draftWith(client)));
+    expect((await expectFailed(start, found!.failure.code)).what).toBe(found!.failure.what);
+    expect(await client.runs.list()).toEqual([]);
+  });
+
+  it('finds materials that are missing or unreadable before anything is computed', async () => {
+    const { client, folder } = await hostWithProject();
+    await rm(join(folder, 'models/digits/model.safetensors'));
+    await rm(join(folder, 'heads/shapes.safetensors'));
+    const { findings, estimate } = await client.merge.plan(await draftWith(client));
+    expect(estimate).toBeNull();
+    const errors = findings.filter(({ severity }) => severity === 'error');
+    expect(errors.map(({ failure }) => failure.code)).toEqual([
+      'checkpoint.no_weights',
+      'checkpoint.not_found',
+    ]);
+    expect(errors.map(({ fix }) => fix?.title)).toEqual(['Leave out digits', 'Leave out shapes']);
+  });
+
+  it('asks for a base, heads and images where none are chosen', async () => {
+    const { folder } = await hostWithProject();
+    const { client: other, handle: grant } = startHost();
+    await other.project.open({ handle: grant(await temporaryFolder()) });
+    await other.project.addExperts({ handles: [grant(join(folder, 'models/base'))] });
+    const draft = await other.merge.draft({ run: null });
+    const plan = await other.merge.plan(draft);
+    const codes = plan.findings.flatMap(({ severity, failure }) =>
+      severity === 'error' ? [failure.code] : [],
+    );
+    expect(new Set(codes)).toEqual(new Set(['project.incomplete']));
+    expect(plan.recipe).toBe('');
+    await expectFailed(other.merge.start(draft), 'project.incomplete');
+  });
+});
+
+function without(method: string): (draft: Draft) => Draft {
+  return (draft) => ({
+    ...draft,
+    methods: draft.methods.filter((entry) => entry.method !== method),
+  });
+}
+
+function withParameter(name: string, value: number): (draft: Draft) => Draft {
+  const entry = { id: 'ta', method: 'task_arithmetic', parameters: { [name]: value } };
+  return (draft) => ({ ...draft, methods: [...draft.methods, entry] });
+}
