@@ -34,6 +34,8 @@ export function confineSession(session: Session): void {
   session.webRequest.onBeforeRequest((details, answer) => {
     answer({ cancel: !isAllowed(details.url) });
   });
+  // Requests for files do not pass the filter above.
+  session.protocol.handle('file', () => Response.error());
   session.on('will-download', (event) => event.preventDefault());
   session.setSpellCheckerEnabled(false);
 }

@@ -34,6 +34,9 @@ export interface BuiltApp extends RunningApp {
 
 let display: Promise<string | undefined> | undefined;
 
+/** Longer than the compute process may take to save and end. */
+const CLOSE_LIMIT_MS = 20_000;
+
 /** DISPLAY for the application; the virtual one is shared by all applications of this process. */
 async function displayName(): Promise<string | undefined> {
   display ??= hasDisplay()
@@ -105,7 +108,11 @@ export async function launchBuilt(options: LaunchOptions = {}): Promise<BuiltApp
     userData,
     problems,
     async close() {
+      const child = app.process();
+      // A dialog of the system can hold the main process for ever.
+      const force = setTimeout(() => child.kill('SIGKILL'), CLOSE_LIMIT_MS);
       await app.close();
+      clearTimeout(force);
       remove();
     },
   };
@@ -159,7 +166,9 @@ export async function launchPackaged(
     problems,
     async close() {
       child.kill('SIGTERM');
+      const force = setTimeout(() => child.kill('SIGKILL'), CLOSE_LIMIT_MS);
       await exited;
+      clearTimeout(force);
       await browser.close();
       remove();
     },
