@@ -25,7 +25,7 @@ export function handleCommand(command: MenuCommand, handler: Handler): () => voi
   handlers = { ...handlers, [command]: handler };
   if (pending === command) {
     pending = undefined;
-    void handler();
+    queueMicrotask(() => void handler());
   }
   return () => {
     if (handlers[command] === handler) handlers = { ...handlers, [command]: undefined };

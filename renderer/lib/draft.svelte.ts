@@ -18,8 +18,9 @@ const loaded = new Resource<Loaded>();
 const plan = new Resource<Plan>();
 let edited = $state.raw<Draft | undefined>();
 let starting = $state(false);
-/** Which project the draft belongs to. */
+/** Which project the draft belongs to, and its coming. */
 let owner = '';
+let coming: Promise<void> | undefined;
 
 /** An id for another entry of a method: its name, or its name and the first free number. */
 export function freeId(method: string, taken: readonly string[]): string {
@@ -64,13 +65,15 @@ export const draft = {
     return draft.methods.find((one) => one.id === method);
   },
 
-  /** Makes sure that there is a draft of this project. */
+  /** Makes sure that there is a draft of this project; settles when it is there, or could not be loaded. */
   async ready(project: string): Promise<void> {
-    if (owner === project && (edited !== undefined || loaded.loading)) return;
-    owner = project;
-    edited = undefined;
-    plan.clear();
-    await load(null);
+    if (owner !== project) {
+      owner = project;
+      edited = undefined;
+      plan.clear();
+      coming = load(null);
+    }
+    await coming;
   },
 
   /** Loads again what could not be loaded. */
