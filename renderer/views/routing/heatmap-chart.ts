@@ -171,7 +171,7 @@ function axis(title: string, label: (index: number, width: number) => string) {
       text: title,
       color: token('--text-3'),
       font: chartFont(11),
-      padding: 2,
+      padding: 0,
     },
     ticks: {
       color: token('--text-2'),
@@ -211,6 +211,8 @@ export function heatmapOptions({
       },
       y: {
         ...axis('images of', (index, width) => cut(rows.titles[index] ?? '', rowCharacters(width))),
+        // The first task on top, as in a table; the matrix chart's own default turns it round.
+        reverse: false,
         labels: [...rows.ids],
       },
     },

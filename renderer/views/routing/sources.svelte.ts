@@ -79,6 +79,7 @@ export class Sources {
   /** Asks for the methods of the finished runs that are not known yet. */
   async loadMethods(): Promise<void> {
     const missing = runs.finished.filter(({ id }) => !this.methods.has(id));
+    if (missing.length === 0) return;
     const answers = await Promise.all(
       missing.map(async ({ id }) => {
         try {
