@@ -1,5 +1,10 @@
 /** Moving a focused cell by keyboard, as in a grid of the ARIA practices. */
-import type { Place } from './heatmap-chart.ts';
+
+/** A cell by row and column. */
+export interface Place {
+  readonly row: number;
+  readonly column: number;
+}
 
 interface Size {
   readonly rows: number;

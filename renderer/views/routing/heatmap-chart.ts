@@ -8,15 +8,11 @@ import { Chart, chartFont } from '../../lib/charts.ts';
 import { css, diverging, textOn, type DivergingScale } from '../../lib/colours.ts';
 import { decimal } from '../../lib/format.ts';
 import { token } from '../../lib/theme.svelte.ts';
+import type { Place } from './grid-keys.ts';
 
 Chart.register(MatrixController, MatrixElement);
 
 export type HeatmapChart = Chart<'matrix', MatrixDataPoint[], string>;
-
-export interface Place {
-  readonly row: number;
-  readonly column: number;
-}
 
 /** Rows and columns: ids, which are unique, and what they are called. */
 export interface Names {

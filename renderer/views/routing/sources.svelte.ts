@@ -1,4 +1,5 @@
 /** What the view looks at: one method of one run, and perhaps another one beside it. */
+import type { RoutingSnapshots } from '../../../main/api/routing.ts';
 import { compute } from '../../lib/connection.ts';
 import { toFailure, type Failure } from '../../lib/errors.ts';
 import { navigation } from '../../lib/navigation.svelte.ts';
@@ -13,6 +14,20 @@ import {
   type Choice,
 } from './choices.ts';
 import type { Source } from './frames.ts';
+
+/** The course of an adaptation; none where the run kept none, as the adapted model can be shown without. */
+async function readSnapshots(
+  run: string,
+  method: string,
+  signal: AbortSignal,
+): Promise<RoutingSnapshots> {
+  try {
+    return await compute.routing.snapshots({ run, method }, { signal });
+  } catch (error) {
+    if (toFailure(error).code === 'run.no_result') return { steps: [], mean: [] };
+    throw error;
+  }
+}
 
 export class Sources {
   /** Methods with routers, by run. */
@@ -121,7 +136,7 @@ export class Sources {
       if (read !== undefined) return read;
       const [routing, snapshots] = await Promise.all([
         compute.routing.get({ run, method }, { signal }),
-        compute.routing.snapshots({ run, method }, { signal }),
+        readSnapshots(run, method, signal),
       ]);
       const source = { run, runTitle, method, title, routing, snapshots };
       this.cache.set(key, source);
