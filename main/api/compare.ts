@@ -12,7 +12,7 @@ const answer = z.strictObject({
 });
 
 export const compareContract = {
-  /** Images of a task on which two models differ. */
+  /** Images of a task on which two models differ; those with the surest answers first. */
   disagreements: call
     .input(
       z.strictObject({

@@ -28,6 +28,9 @@ export const compareHandlers = {
       const wanted = { any: true, a: rightA, b: rightB, neither: !rightA && !rightB };
       return wanted[input.right];
     });
+    const sure = ({ confidence }: TaskPredictions, image: number) => confidence?.[image] ?? 0;
+    const surer = (image: number) => Math.max(sure(a, image), sure(b, image));
+    differing.sort((x, y) => surer(y) - surer(x) || x - y);
     const className = (index: number | undefined) => classNames[index ?? -1] ?? 'unknown';
     const answer = ({ predicted, confidence }: TaskPredictions, image: number) => ({
       predicted: className(predicted[image]),

@@ -125,15 +125,8 @@ export function tasksOf(models: readonly Model[]): TaskInfo[] {
   return [...tasks.values()];
 }
 
-/** A title for each model that tells it from the others: the run is named only where it must be. */
+/** A title for each model that tells it from the others; the run's id is added where there are several runs. */
 export function distinctTitles(models: readonly Model[]): Map<string, string> {
-  const runs = new Set(models.map((model) => model.run));
-  const runTitles = new Map(models.map((model) => [model.run, model.runTitle]));
-  const ambiguous = new Set(runTitles.values()).size < runTitles.size;
-  return new Map(
-    models.map((model) => {
-      const run = ambiguous ? model.run : model.runTitle;
-      return [model.key, runs.size > 1 ? `${model.title} · ${run}` : model.title];
-    }),
-  );
+  const several = new Set(models.map((model) => model.run)).size > 1;
+  return new Map(models.map(({ key, title, run }) => [key, several ? `${title} · ${run}` : title]));
 }

@@ -22,7 +22,8 @@ export function reasonText(run: RunCard): string | null {
         ? ''
         : 'No method was finished yet.'
       : `${finished} of ${run.methods.length} methods are finished and kept.`;
-  const said = run.message === null ? '' : ` ${sentence(run.message)}`;
+  const message = run.message ?? '';
+  const said = message === '' || /^cancelled\.?$/i.test(message) ? '' : ` ${sentence(message)}`;
   switch (run.status) {
     case 'cancelled':
       return `Stopped on request.${said} ${kept}`.trim();

@@ -124,7 +124,9 @@ describe('disagreements', () => {
       });
     const differing = [...a.keys()].filter((image) => a[image] !== b[image]);
     const any = await ask('any');
-    expect(any.images.map(({ image }) => image)).toEqual(differing);
+    expect(any.images.map(({ image }) => image).sort((x, y) => x - y)).toEqual(differing);
+    const surest = any.images.map(({ a: x, b: y }) => Math.max(x.confidence!, y.confidence!));
+    expect(surest).toEqual(surest.toSorted((x, y) => y - x));
     expect(any.total).toBe(differing.length);
     for (const { image, label, a: first, b: second } of any.images) {
       expect(label).toBe(`class ${image % 4}`);

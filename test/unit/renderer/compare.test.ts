@@ -101,8 +101,6 @@ describe('models of runs', () => {
     expect(distinctTitles(models).get('run-1/ties')).toBe('ties');
     const second = modelsOf({ card: cardOf('run-2', 'Demo'), report: reportOf(methods) });
     expect(distinctTitles([...models, ...second]).get('run-2/ties')).toBe('ties · run-2');
-    const third = modelsOf({ card: cardOf('run-3', 'Long'), report: reportOf(methods) });
-    expect(distinctTitles([...models, ...third]).get('run-3/ties')).toBe('ties · Long');
   });
 
   it('notices that runs were measured on different data', () => {

@@ -66,6 +66,12 @@ it('every state that can be resumed says why it stands still', () => {
   expect(reasonText(run('x', { status: 'failed', message: 'the disk is full' }))).toBe(
     'The disk is full. 1 of 2 methods are finished and kept.',
   );
+  expect(reasonText(run('x', { status: 'cancelled', message: 'cancelled' }))).toBe(
+    'Stopped on request. 1 of 2 methods are finished and kept.',
+  );
+  expect(reasonText(run('x', { status: 'failed', message: 'unreadable', methods: [] }))).toBe(
+    'Unreadable.',
+  );
   expect(reasonText(run('x'))).toBeNull();
 });
 
