@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { ImageSet } from '../data/images.ts';
 import { shuffledBatch, writeImages } from '../data/images.ts';
 import { gradientName } from '../graph/gradient.ts';
+import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { stackHeads, type Head } from '../models/head.ts';
@@ -79,6 +80,7 @@ export async function* adapt(
   const parts = partition(tasks, options.tasksPerCall);
   const classes = Math.max(...tasks.map(({ head }) => head.weight.shape[0] ?? 0));
   const executables = new Map<number, Awaited<ReturnType<Engine['compile']>>>();
+  const breathe = breather();
   try {
     for (const { length } of parts) {
       if (executables.has(length)) continue;
@@ -90,7 +92,7 @@ export async function* adapt(
       const step = state.step + 1;
       const total = new StepTotal(state.values);
       for (const part of parts) {
-        const images = batchImages(model, part, options, step);
+        const images = await batchImages(model, part, options, step, breathe);
         const { weights: heads, mask } = stackHeads(
           part.map(({ head }) => head),
           classes,
@@ -103,6 +105,7 @@ export async function* adapt(
       const learningRate = options.learningRate * rate(options, step);
       for (const [name, { data }] of state.values) {
         adamUpdate(state.adam, name, data, total.gradient(name), { step, learningRate });
+        await breathe();
       }
       state.step = step;
       yield {
@@ -130,20 +133,22 @@ function partition<Item>(items: readonly Item[], size: number): Item[][] {
 }
 
 /** The images of step `step` of every task of one call, one task after another. */
-function batchImages(
+async function batchImages(
   model: MergedModel,
   part: readonly AdaptationTask[],
   { batch, seed }: AdaptationOptions,
   step: number,
-): Tensor {
+  breathe: () => Promise<void>,
+): Promise<Tensor> {
   const shape = imageShape(model.config, part.length * batch);
   const data = new Float32Array(elementCount(shape));
   const perTask = data.length / part.length;
-  part.forEach(({ images }, i) => {
+  for (const [i, { images }] of part.entries()) {
     const key = [seed, 'adaptation', images.task];
     const indices = shuffledBatch(key, images.store.count, batch, step - 1);
     writeImages(images, indices, data.subarray(i * perTask, (i + 1) * perTask));
-  });
+    await breathe();
+  }
   return { shape, data };
 }
 

@@ -38,7 +38,12 @@ function recipeText(draft: Draft, { project }: Session): string {
   }
 }
 
-async function roomFindings(draft: Draft, estimate: Estimate, folder: string): Promise<Finding[]> {
+/** Whether the machine has room for what the run needs. */
+export async function roomFindings(
+  draft: Draft,
+  estimate: Pick<Estimate, 'memoryBytes' | 'freeMemoryBytes' | 'diskBytes'>,
+  folder: string,
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const { memoryBytes, freeMemoryBytes, diskBytes } = estimate;
   if (memoryBytes > freeMemoryBytes) {

@@ -4,10 +4,11 @@
  */
 import type { Checkpoint } from '../checkpoints/checkpoint.ts';
 import { findNonFinite } from '../checkpoints/half.ts';
+import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { elementCount } from '../lib/tensor.ts';
 import { layerPrefix, visionTensors } from '../models/vit.ts';
-import { BLOCK, forEachBlock } from './blocks.ts';
+import { BLOCK } from './blocks.ts';
 import { checkCompatible, type MergeWarning } from './compatibility.ts';
 
 /** Norms of one tensor, layer or model; `experts` holds ‖τk‖ in the order of the experts. */
@@ -53,6 +54,7 @@ export async function measureTaskVectors(
   const models = [base, ...experts];
   const tensors: [layer: string, sums: Products][] = [];
   const nonFinite = new Map<string, string[]>();
+  const breathe = breather();
   for (const [name, shape] of shapes) {
     throwIfCancelled(signal);
     const values: Float32Array[] = [];
@@ -64,7 +66,7 @@ export async function measureTaskVectors(
       values.push(data);
     }
     const products = new Products(name, experts.length);
-    products.addTensor(elementCount(shape), values);
+    await products.addTensor(elementCount(shape), values, breathe);
     tensors.push([layerOf(name, config.layerCount), products]);
     onProgress?.({ tensor: name, index: tensors.length, total: shapes.size });
   }
@@ -107,11 +109,16 @@ class Products {
     this.gram = new Float64Array(count * count);
   }
 
-  addTensor(size: number, [base, ...experts]: readonly Float32Array[]): void {
+  async addTensor(
+    size: number,
+    [base, ...experts]: readonly Float32Array[],
+    breathe: () => Promise<void>,
+  ): Promise<void> {
     if (base === undefined) return;
     this.parameterCount += size;
     const differences = experts.map(() => new Float64Array(BLOCK));
-    forEachBlock(size, (begin, end) => {
+    for (let begin = 0; begin < size; begin += BLOCK) {
+      const end = Math.min(begin + BLOCK, size);
       for (let i = begin; i < end; i++) this.base += finite(base[i]! * base[i]!);
       for (const [k, expert] of experts.entries()) {
         const difference = differences[k]!;
@@ -122,7 +129,8 @@ class Products {
           if (j !== k) this.gram[j * this.count + k]! += product;
         }
       }
-    });
+      await breathe();
+    }
   }
 
   add(other: Products): void {

@@ -86,7 +86,7 @@ describe('streamOf', () => {
   const same = (error: unknown) => error as Error;
 
   it('hands out items in order, then the end or the error', async () => {
-    const items = [];
+    const items: number[] = [];
     const stream = streamOf<number>(undefined, same, async (push) => {
       for (let i = 0; i < 3; i++) push(i);
       await Promise.reject(new Error('over'));

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Draft, Finding } from '../../../main/api/merge.ts';
+import { roomFindings } from '../../../main/host/plan.ts';
 import { catalogue } from '../../../main/runs/catalogue.ts';
 import { parseRecipe } from '../../../main/runs/recipe.ts';
 import { briefMethods } from '../../support/tiny-run.ts';
@@ -147,6 +148,19 @@ describe('plan', () => {
       'checkpoint.not_found',
     ]);
     expect(errors.map(({ fix }) => fix?.title)).toEqual(['Leave out digits', 'Leave out shapes']);
+  });
+
+  it('warns of too little memory and refuses too little disk', async () => {
+    const { client, folder } = await hostWithProject();
+    const draft = await draftWith(client);
+    const room = { memoryBytes: 2e9, freeMemoryBytes: 1e9, diskBytes: 1e18 };
+    const [disk, memory] = await roomFindings(draft, room, folder);
+    expect(disk).toMatchObject({ severity: 'error', failure: { code: 'file.disk_full' } });
+    expect(memory).toMatchObject({ severity: 'warning', failure: { code: 'plan.low_memory' } });
+    expect(memory!.fix!.draft.adaptation.batch).toBe(2);
+    expect(
+      await roomFindings(draft, { ...room, freeMemoryBytes: 3e9, diskBytes: 0 }, folder),
+    ).toEqual([]);
   });
 
   it('asks for a base, heads and images where none are chosen', async () => {

@@ -51,11 +51,11 @@ export function startHost(): TestHost {
   const send = (data: ToHost, ports: ReceivedPort[] = []) => receive({ data, ports });
   const connect = () => {
     const { port1, port2 } = new MessageChannel();
-    send({ type: 'connect' }, [port1 as unknown as ReceivedPort]);
+    send({ type: 'connect' }, [port1]);
     port2.start();
     const close = () => port2.close();
     closing.push(close);
-    const client: Client = createORPCClient(new RPCLink({ port: port2 as unknown as MessagePort }));
+    const client: Client = createORPCClient(new RPCLink({ port: port2 }));
     return { client, close };
   };
   return {
