@@ -53,7 +53,8 @@ tests() {
 step 'format (prettier)' prettier --check --log-level warn --cache --cache-location .cache/prettier .
 step 'lint (eslint)' eslint --max-warnings 0 . # no cache: a rule that knows types looks beyond the changed file
 step 'types (tsc)' tsc --noEmit --incremental --tsBuildInfoFile .cache/tsc.json
-step 'types (tsc, preload)' tsc --noEmit -p electron/preload
+step 'types (tsc, preload script)' tsc --noEmit -p electron/preload
+step 'types (tsc, application tests)' tsc --noEmit -p test/e2e/app
 step 'types (svelte-check)' svelte-check --tsconfig renderer/tsconfig.json --fail-on-warnings --output human
 step 'layers (dependency-cruiser)' depcruise --config build/layers.cjs .
 step 'dead code, dependencies (knip)' knip --no-progress

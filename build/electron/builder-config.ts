@@ -1,5 +1,7 @@
 /** How electron-builder packages the application. */
 import type { Configuration } from 'electron-builder';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
 import type { Runtime } from './runtime.ts';
 
 const platforms = ['linux', 'darwin', 'win32'] as const;
@@ -73,6 +75,11 @@ export function builderConfig(
       { from: 'assets/icons/256x256.png', to: 'icon.png' },
       { from: 'LICENSE', to: 'LICENSE' },
     ],
+    // The starter of an unpacked Electron is of no use in a package.
+    afterPack: async ({ appOutDir, packager }) => {
+      const resources = packager.getResourcesDir(appOutDir);
+      await rm(path.join(resources, 'default_app.asar'), { force: true });
+    },
     // The packages' binaries come inside of them; nothing is compiled.
     npmRebuild: false,
     nodeGypRebuild: false,
