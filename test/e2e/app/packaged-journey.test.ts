@@ -1,0 +1,72 @@
+/** The packaged application at work: the demo, a short merge, an export, and a project named on the command line. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { unpackedApplication } from '../../../build/electron/packaging.ts';
+import { launchPackaged, type RunningApp } from '../../support/app.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { predictAlone } from '../onnx-alone.ts';
+import { readPredictions } from '../project.ts';
+import { keepMethods, keepTasks, setParameter, startRun, watchToTheEnd } from './merge-view.ts';
+import { reportOf, runFolders } from './runs-on-disk.ts';
+import { currentView, opened, settled, show } from './window.ts';
+
+const supported = process.platform === 'linux';
+let running: RunningApp;
+let executable: string;
+
+beforeAll(async () => {
+  if (!supported) return;
+  executable = await unpackedApplication();
+  running = await launchPackaged(executable, { userData: join(await temporaryFolder(), 'data') });
+});
+
+afterAll(async () => {
+  if (supported) await running.close();
+});
+
+describe.runIf(supported)('the packaged application', () => {
+  const method = 'wemoe_1';
+  let run: string;
+
+  it('opens the demo and merges two of its experts', async () => {
+    const { page, userData } = running;
+    await opened(page, 'Demo project');
+    await show(page, 'Merge');
+    await keepMethods(page, ['individual', method]);
+    await keepTasks(page, ['MNIST', 'Letters-26']);
+    await setParameter(page, /^WEMoE/, 'Adaptation steps', '4');
+    await startRun(page);
+    await watchToTheEnd(page);
+    [run = ''] = runFolders(join(userData, 'Demo project'));
+    const { tasks, methods } = await reportOf(run);
+    expect(tasks).toEqual(['mnist', 'letters']);
+    expect(methods.map(({ id }) => id)).toEqual(['individual', method]);
+  });
+
+  it('exports a model that runs alone', async () => {
+    const { page, userData } = running;
+    await show(page, 'Export');
+    await settled(page);
+    await currentView(page).locator('input[value="dynamic/onnx"]').check({ force: true });
+    await currentView(page)
+      .getByRole('button', { name: /^Export .* as ONNX$/ })
+      .click();
+    await currentView(page)
+      .getByRole('heading', { name: / is exported$/ })
+      .waitFor({ timeout: 120_000 });
+    const written = await currentView(page).locator('.place .path').textContent();
+    expect(existsSync(join(written!, 'README.md'))).toBe(true);
+    const set = join(userData, 'Demo project/tasks/mnist/test.json');
+    const { mnist } = await readPredictions(run, method);
+    expect(await predictAlone(join(written!, 'model.onnx'), { mnist: set })).toEqual({ mnist });
+  });
+
+  it('reports nothing on the console', () => {
+    expect(running.problems).toEqual([]);
+  });
+});
+
+it.skipIf(supported)('the packaged application', (context) => {
+  context.skip('packaged for tests on Linux only');
+});

@@ -1,0 +1,120 @@
+/** The window as a test uses it: views by their names in the sidebar, theme and size by the shell. */
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { ElectronApplication, Locator, Page } from 'playwright-core';
+import { expect, vi } from 'vitest';
+import { root } from '../program.ts';
+
+export const views = ['Project', 'Merge', 'Routing', 'Compare', 'Runs', 'Export'] as const;
+export type View = (typeof views)[number];
+
+export const themes = ['light', 'dark'] as const;
+export type Theme = (typeof themes)[number];
+
+/** How long anything but a run may take on a busy machine. */
+const patienceMs = 20_000;
+
+/** Waits until `read` gives `wanted`; also within hooks, where expect.poll does not work. */
+export async function eventually<Value>(
+  read: () => Promise<Value> | Value,
+  wanted: unknown,
+  timeout = patienceMs,
+): Promise<void> {
+  await vi.waitFor(async () => expect(await read()).toEqual(wanted), { timeout, interval: 50 });
+}
+
+/** The view in sight. */
+export function currentView(page: Page): Locator {
+  return page.locator('main:not([hidden])');
+}
+
+export function entryOf(page: Page, view: View): Locator {
+  return page
+    .getByRole('navigation', { name: 'Views' })
+    .getByRole('button', { name: new RegExp(`^${view}\\b`) });
+}
+
+/** Waits until the view in sight has everything that it was loading. */
+export async function settled(page: Page): Promise<void> {
+  const heading = currentView(page).getByRole('heading', { level: 1 });
+  await heading.waitFor({ timeout: patienceMs }).catch(async () => {
+    throw new Error(`the view says: ${await currentView(page).innerText()}`);
+  });
+  await eventually(() => currentView(page).locator('[aria-busy="true"]:visible').count(), 0);
+}
+
+/** Goes to a view as a person does, and waits until it is there. */
+export async function show(page: Page, view: View): Promise<Locator> {
+  await entryOf(page, view).click();
+  await page.locator(`main[data-view="${view.toLowerCase()}"]`).waitFor({ timeout: patienceMs });
+  await settled(page);
+  return currentView(page);
+}
+
+/** Waits until a project of this title is open. */
+export async function opened(page: Page, title: string): Promise<void> {
+  await page
+    .getByRole('heading', { level: 1, name: title, exact: true })
+    .waitFor({ timeout: patienceMs });
+  await settled(page);
+}
+
+/** Chooses the theme in the menu. */
+export async function setTheme(app: ElectronApplication, theme: Theme): Promise<void> {
+  await app.evaluate(({ Menu }, label) => {
+    const view = Menu.getApplicationMenu()?.items.find((item) => item.label === '&View');
+    const choice = view?.submenu?.items.find((item) => item.label === 'Theme')?.submenu;
+    choice?.items.find((item) => item.label.toLowerCase() === label)?.click();
+  }, theme);
+}
+
+/** Chooses an entry of the View menu `times` times. */
+export async function chooseOfViewMenu(
+  app: ElectronApplication,
+  label: string,
+  times = 1,
+): Promise<void> {
+  await app.evaluate(
+    ({ Menu }, wanted) => {
+      const view = Menu.getApplicationMenu()?.items.find((item) => item.label === '&View');
+      const entry = view?.submenu?.items.find((item) => item.label === wanted.label);
+      for (let time = 0; time < wanted.times; time++) entry?.click();
+    },
+    { label, times },
+  );
+}
+
+export async function resize(
+  app: ElectronApplication,
+  width: number,
+  height: number,
+): Promise<void> {
+  await app.evaluate(
+    ({ BrowserWindow }, size) => {
+      BrowserWindow.getAllWindows()[0]?.setContentSize(size.width, size.height);
+    },
+    { width, height },
+  );
+}
+
+/** Keeps a picture of the window for people, in a folder that is not under version control. */
+export async function keepPicture(page: Page, name: string): Promise<void> {
+  const folder = path.join(root, '.cache/screenshots');
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: path.join(folder, `${name}.png`) });
+}
+
+/** The process id of the compute process, as the shell knows it. */
+export async function computePid(app: ElectronApplication): Promise<number | undefined> {
+  return app.evaluate(
+    (electron) =>
+      electron.app.getAppMetrics().find((metric) => metric.name === 'Mergewright compute')?.pid,
+  );
+}
+
+/** The next dialogs for saving are answered with this path, as if a person had chosen it. */
+export async function answerSaveDialogs(app: ElectronApplication, file: string): Promise<void> {
+  await app.evaluate(({ dialog }, filePath) => {
+    dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath });
+  }, file);
+}
