@@ -18,7 +18,7 @@ export function arrangeRuns(
 }
 
 /** Whether it holds the compute process at this moment. */
-export function isLive({ status }: RunCard): boolean {
+function isLive({ status }: RunCard): boolean {
   return status === 'running' || status === 'paused';
 }
 
