@@ -103,7 +103,7 @@ async function damagedCard(run: RunFolder, error: AppError): Promise<RunCard> {
 }
 
 /** Bytes of all files below a folder; what vanishes meanwhile counts nothing. */
-export async function sizeOf(folder: string): Promise<number> {
+async function sizeOf(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const sizes = await Promise.all(
     entries

@@ -35,7 +35,7 @@ const projectSchema = z.looseObject({
 type ProjectFile = z.output<typeof projectSchema>;
 
 const emptyProject: ProjectFile = { schema: 1, application: 'mergewright' };
-export const noMaterials: Materials = { base: null, tasks: [] };
+const noMaterials: Materials = { base: null, tasks: [] };
 
 /** Files and folders that systems leave anywhere; a folder with nothing else in it is empty. */
 const litter = new Set(['.DS_Store', 'Thumbs.db', 'desktop.ini']);
