@@ -3,7 +3,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { _electron, chromium, type ElectronApplication, type Page } from 'playwright-core';
+import {
+  _electron,
+  chromium,
+  type Browser,
+  type ElectronApplication,
+  type Page,
+} from 'playwright-core';
 import { buildDesktop } from '../../build/desktop.ts';
 import { hasDisplay, needsNoSandbox, startVirtualDisplay } from '../../build/electron/display.ts';
 import { findRuntime, requireLibraries } from '../../build/electron/runtime.ts';
@@ -139,6 +145,17 @@ async function debuggerAddress(child: ChildProcess): Promise<string> {
   });
 }
 
+/** A page that is just being made can leave the first connection without an answer. */
+async function connect(address: string): Promise<Browser> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await chromium.connectOverCDP(address, { timeout: 20_000 });
+    } catch (error) {
+      if (attempt === 4) throw error;
+    }
+  }
+}
+
 /**
  * Starts a packaged application. Its fuses keep everybody out of the main process, Playwright's launcher
  * included, so the page is reached over Chromium's own debugging port.
@@ -155,7 +172,7 @@ export async function launchPackaged(
     { env: await environment(userData, options), stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const exited = new Promise<void>((resolve) => child.on('exit', () => resolve()));
-  const browser = await chromium.connectOverCDP(await debuggerAddress(child));
+  const browser = await connect(await debuggerAddress(child));
   const context = browser.contexts()[0];
   if (context === undefined) throw new Error('the packaged application has no page');
   const page = context.pages()[0] ?? (await context.waitForEvent('page'));
