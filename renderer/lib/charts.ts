@@ -35,10 +35,12 @@ export interface AxisLook {
   readonly format?: ((value: number) => string) | undefined;
   /** Whether lines are drawn at the ticks. */
   readonly grid?: boolean;
+  /** Ticks at whole numbers only: steps, layers. */
+  readonly whole?: boolean;
 }
 
 /** Options of one linear axis in the look of the window. Reads the theme: call it where it is followed. */
-export function linearAxis({ title, min, max, format, grid = true }: AxisLook) {
+export function linearAxis({ title, min, max, format, grid = true, whole = false }: AxisLook) {
   return {
     type: 'linear' as const,
     ...(min === undefined ? {} : { min }),
@@ -50,6 +52,7 @@ export function linearAxis({ title, min, max, format, grid = true }: AxisLook) {
       font: chartFont(11),
       padding: 6,
       maxTicksLimit: 7,
+      ...(whole ? { precision: 0 } : {}),
       ...(format === undefined
         ? {}
         : { callback: (value: string | number) => format(Number(value)) }),
