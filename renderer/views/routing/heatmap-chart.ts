@@ -12,7 +12,7 @@ import type { Place } from './grid-keys.ts';
 
 Chart.register(MatrixController, MatrixElement);
 
-export type HeatmapChart = Chart<'matrix', MatrixDataPoint[], string>;
+export type HeatmapChart = Chart<'matrix', Point[], string>;
 
 /** Rows and columns: ids, which are unique, and what they are called. */
 export interface Names {
@@ -27,8 +27,17 @@ export interface HeatmapLook {
   readonly values: readonly (readonly number[])[];
   readonly scale: DivergingScale;
   readonly dark: boolean;
-  readonly focused: Place | undefined;
-  readonly chosen: Place | undefined;
+}
+
+/** Cells that stand out. */
+export interface HeatmapMarks {
+  readonly focused?: Place | undefined;
+  readonly chosen?: Place | undefined;
+}
+
+/** A cell of the chart; carries its colour, so that Chart.js asks nobody else. */
+interface Point extends MatrixDataPoint {
+  readonly colour: string;
 }
 
 /** What drawing needs of a chart, of whatever type. */
@@ -139,7 +148,7 @@ function drawSwatches(chart: Drawing, look: HeatmapLook): void {
   });
 }
 
-function marks(look: () => HeatmapLook): Plugin<'matrix'> {
+function marksPlugin(look: () => HeatmapLook, marks: () => HeatmapMarks): Plugin<'matrix'> {
   return {
     id: 'marks',
     afterDatasetsDraw(chart) {
@@ -149,8 +158,9 @@ function marks(look: () => HeatmapLook): Plugin<'matrix'> {
       drawSwatches(chart, now);
       drawOwn(chart, now);
       drawValues(chart, now);
-      if (now.chosen !== undefined) outline(chart, now, now.chosen, token('--text'), 2.5, 0.5);
-      if (now.focused !== undefined) outline(chart, now, now.focused, token('--focus'), 3, 1.5);
+      const { chosen, focused } = marks();
+      if (chosen !== undefined) outline(chart, now, chosen, token('--text'), 2.5, 0.5);
+      if (focused !== undefined) outline(chart, now, focused, token('--focus'), 3, 1.5);
       ctx.restore();
     },
   };
@@ -242,31 +252,28 @@ function placeOf(index: number, columns: number): Place {
 }
 
 /** One point for each cell, row by row. */
-export function heatmapPoints({
-  rows,
-  columns,
-  values,
-}: Pick<HeatmapLook, 'rows' | 'columns' | 'values'>): MatrixDataPoint[] {
+export function heatmapPoints({ rows, columns, values, scale, dark }: HeatmapLook): Point[] {
   return rows.ids.flatMap((y, row) =>
-    columns.ids.map((x, column) => ({ x, y, v: values[row]?.[column] ?? Number.NaN })),
+    columns.ids.map((x, column) => {
+      const v = values[row]?.[column] ?? Number.NaN;
+      return { x, y, v, colour: Number.isNaN(v) ? 'transparent' : css(diverging(v, scale, dark)) };
+    }),
   );
 }
 
-/** An empty chart that draws what `look` returns at the time. */
-export function createHeatmap(canvas: HTMLCanvasElement, look: () => HeatmapLook): HeatmapChart {
-  return new Chart<'matrix', MatrixDataPoint[], string>(canvas, {
+/** An empty chart; its marks are what `look` and `marks` return at the time. */
+export function createHeatmap(
+  canvas: HTMLCanvasElement,
+  look: () => HeatmapLook,
+  marks: () => HeatmapMarks,
+): HeatmapChart {
+  return new Chart<'matrix', Point[], string>(canvas, {
     type: 'matrix',
     data: {
       datasets: [
         {
           data: [],
-          backgroundColor: (context) => {
-            const { v } = (context.raw ?? {}) as Partial<MatrixDataPoint>;
-            const { scale, dark } = look();
-            return v === undefined || Number.isNaN(v)
-              ? 'transparent'
-              : css(diverging(v, scale, dark));
-          },
+          backgroundColor: ({ raw }) => (raw as Point | undefined)?.colour ?? 'transparent',
           borderWidth: 0,
           borderRadius: 3,
           hoverBorderWidth: 0,
@@ -276,7 +283,7 @@ export function createHeatmap(canvas: HTMLCanvasElement, look: () => HeatmapLook
       ],
     },
     options: {},
-    plugins: [marks(look)],
+    plugins: [marksPlugin(look, marks)],
   });
 }
 

@@ -1,5 +1,6 @@
 /** What the view looks at: one method of one run, and perhaps another one beside it. */
 import type { RoutingSnapshots } from '../../../main/api/routing.ts';
+import { SvelteMap } from 'svelte/reactivity';
 import { compute } from '../../lib/connection.ts';
 import { toFailure, type Failure } from '../../lib/errors.ts';
 import { navigation } from '../../lib/navigation.svelte.ts';
@@ -31,11 +32,11 @@ async function readSnapshots(
 
 export class Sources {
   /** Methods with routers, by run. */
-  private methods = $state.raw<ReadonlyMap<string, readonly Choice[]>>(new Map());
-  private failures = $state.raw<ReadonlyMap<string, Failure>>(new Map());
+  private readonly methods = new SvelteMap<string, readonly Choice[]>();
+  private readonly failures = new SvelteMap<string, Failure>();
   private secondKey = $state<string | undefined>();
   /** A finished run does not change, so what was read of it stays. */
-  private readonly cache = new Map<string, Source>();
+  private readonly cache = new SvelteMap<string, Source>();
   readonly first = new Resource<Source>();
   readonly second = new Resource<Source>();
 
@@ -105,18 +106,14 @@ export class Sources {
         }
       }),
     );
-    const methods = new Map(this.methods);
-    const failures = new Map(this.failures);
     for (const answer of answers) {
       if ('choices' in answer) {
-        methods.set(answer.id, answer.choices);
-        failures.delete(answer.id);
+        this.methods.set(answer.id, answer.choices);
+        this.failures.delete(answer.id);
       } else {
-        failures.set(answer.id, answer.failure);
+        this.failures.set(answer.id, answer.failure);
       }
     }
-    this.methods = methods;
-    this.failures = failures;
   }
 
   /** Loads the sources that are chosen. */
