@@ -101,6 +101,13 @@ export const runs = {
     void follow(id, watching);
   },
 
+  /** The compute process is gone, and with it the run that was going on; it can be resumed from what was saved. */
+  interrupt(): void {
+    watching?.abort();
+    watched = { ...watched, progress: undefined };
+    list = list.map((run) => (isActive(run.status) ? { ...run, status: 'interrupted' } : run));
+  },
+
   /** The compute process is a new one: everything is asked for again. */
   async reconnect(): Promise<void> {
     const id = watchedId;

@@ -118,6 +118,7 @@ function handle(event: ShellEvent): void {
       break;
     case 'compute':
       computeProcess.report(event.state, event.reason, event.restarting);
+      if (event.state === 'gone') runs.interrupt();
       break;
   }
 }
