@@ -55,7 +55,7 @@ step 'lint (eslint)' eslint --max-warnings 0 . # no cache: a rule that knows typ
 step 'types (tsc)' tsc --noEmit --incremental --tsBuildInfoFile .cache/tsc.json
 step 'types (tsc, preload script)' tsc --noEmit -p electron/preload
 step 'types (tsc, application tests)' tsc --noEmit -p test/e2e/app
-step 'types (svelte-check)' svelte-check --tsconfig renderer/tsconfig.json --fail-on-warnings --output human
+step 'types (svelte-check)' npm run --silent check:window
 step 'layers (dependency-cruiser)' depcruise --config build/layers.cjs .
 step 'dead code, dependencies (knip)' knip --no-progress
 step 'bundle (esbuild)' npm run --silent build

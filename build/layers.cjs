@@ -103,8 +103,11 @@ module.exports = {
       name: 'only-shell-imports-electron',
       comment: 'electron is imported under electron/ alone',
       severity: 'error',
-      from: { pathNot: '^electron/' },
-      to: { path: '^electron$|^electron/(main|common|renderer|utility)$|node_modules/electron/' },
+      from: { pathNot: '^(electron|build/electron/default-app)/' },
+      to: {
+        path: '^electron$|^electron/(main|common|renderer|utility)$|node_modules/electron/',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'only-onnx-engine-imports-onnxruntime',
@@ -145,7 +148,8 @@ module.exports = {
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg'],
         dependencyTypesNot: ['type-only'],
-        pathNot: 'node_modules/@types/',
+        // The runtime brings the electron module itself.
+        pathNot: 'node_modules/(@types|electron)/',
       },
     },
     {

@@ -47,7 +47,8 @@ else {
     event.preventDefault();
     void application.quit().finally(() => {
       ended = true;
-      app.quit();
+      // Not from within this event: Electron would take it for a part of the quit that was just prevented.
+      setImmediate(() => app.quit());
     });
   });
 

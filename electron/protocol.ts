@@ -3,7 +3,7 @@ import { protocol, type Session } from 'electron';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
-export const scheme = 'app';
+const scheme = 'app';
 /** The origin of the window; compared as a whole, never by its beginning. */
 export const origin = `${scheme}://mergewright`;
 

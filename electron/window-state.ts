@@ -4,7 +4,7 @@ import { createJsonWriter, readJsonFile } from './json-file.ts';
 
 export const minimumSize = { width: 1000, height: 640 } as const;
 const firstSize = { width: 1400, height: 900 } as const;
-export const zoomRange = { least: 0.8, most: 2 } as const;
+const zoomRange = { least: 0.8, most: 2 } as const;
 
 export interface Rectangle {
   readonly x: number;
