@@ -25,6 +25,18 @@ function windowInputs(): string[] {
   return [...filesUnder('renderer'), ...filesUnder('main/api'), ...configuration];
 }
 
+/** Vite follows NODE_ENV where it is set, as a test runner does; the window is always the one that ships. */
+async function buildWindowForUse(): Promise<void> {
+  const { NODE_ENV: before } = process.env;
+  process.env['NODE_ENV'] = 'production';
+  try {
+    await buildWindow({ configFile: path.join(root, windowConfig), logLevel: 'warn' });
+  } finally {
+    if (before === undefined) delete process.env['NODE_ENV'];
+    else process.env['NODE_ENV'] = before;
+  }
+}
+
 /** Builds what is stale; returns the names of the parts that were built. */
 export async function buildDesktop(): Promise<string[]> {
   const electron: BuildOptions = { platform: 'node', external: ['electron'], target: 'node20' };
@@ -61,7 +73,7 @@ export async function buildDesktop(): Promise<string[]> {
       'window',
       async () => {
         if (isNewer(windowStamp, windowInputs())) return false;
-        await buildWindow({ configFile: path.join(root, windowConfig), logLevel: 'warn' });
+        await buildWindowForUse();
         writeFileSync(path.join(root, windowStamp), '');
         return true;
       },
