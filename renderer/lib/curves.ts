@@ -90,10 +90,20 @@ export function smooth(values: readonly number[], weight = 0.9): number[] {
   });
 }
 
+/** Where each phase begins and ends within its method, so that a bar never goes back when a phase begins. */
+const phaseShares: Record<RunProgress['phase'], readonly [from: number, to: number]> = {
+  loading: [0, 0],
+  merging: [0, 0.1],
+  adapting: [0.1, 0.8],
+  evaluating: [0.8, 1],
+  exporting: [1, 1],
+};
+
 /** The share of the whole run that is done, counting methods as equals. */
 export function runShare(progress: RunProgress): number {
-  const { done, total, methodsDone, methodsTotal } = progress;
-  const within = total > 0 ? Math.min(1, done / total) : 0;
-  if (methodsTotal === 0) return within;
-  return Math.min(1, (methodsDone + (methodsDone < methodsTotal ? within : 0)) / methodsTotal);
+  const { done, total, methodsDone, methodsTotal, phase } = progress;
+  if (methodsTotal === 0) return 0;
+  const [from, to] = phaseShares[phase];
+  const within = from + (to - from) * (total > 0 ? Math.min(1, done / total) : 0);
+  return Math.min(1, (methodsDone + within) / methodsTotal);
 }

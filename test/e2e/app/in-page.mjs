@@ -49,30 +49,31 @@ export function findCutOff() {
 
 /** The element that has the focus: which one, whether it is in sight, and whether one sees that it has it. */
 export async function describeFocus() {
-  // Where little motion is wished, the mark still needs a frame to appear.
-  await new Promise((resolve) => {
-    requestAnimationFrame(() => requestAnimationFrame(resolve));
-  });
   const element = document.activeElement;
   if (element === null || element === document.body) return null;
-  const all = [...document.querySelectorAll('*')];
-  const box = element.getBoundingClientRect();
   const outlined = (one) => {
     const { outlineStyle, outlineWidth } = getComputedStyle(one);
     return outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 1;
   };
-  // An input that only the keyboard sees is marked at what stands for it.
-  const small = box.width <= 1 || box.height <= 1;
-  const holder = small ? element.closest('label, li, .choice, .row') : element;
-  const shown = (holder ?? element).getBoundingClientRect();
+  // Fields within a frame, and inputs that only the keyboard sees, are marked at what stands around them.
+  const around = [element, element.parentElement, element.parentElement?.parentElement];
+  const findMarked = () => around.find((one) => one !== undefined && outlined(one));
+  let marked = findMarked();
+  // The mark may take some frames to appear.
+  for (let frame = 0; frame < 20 && marked === undefined; frame++) {
+    await new Promise((resolve) => {
+      requestAnimationFrame(resolve);
+    });
+    marked = findMarked();
+  }
+  const { bottom, left, right, top } = (marked ?? element).getBoundingClientRect();
   const label =
     element.getAttribute('aria-label') ?? element.labels?.[0]?.textContent ?? element.textContent;
   return {
-    index: all.indexOf(element),
+    index: [...document.querySelectorAll('*')].indexOf(element),
     name: `${element.localName} “${label.trim().slice(0, 40)}”`,
-    marked: outlined(element) || (small && holder !== null && outlined(holder)),
-    inSight:
-      shown.bottom > 0 && shown.top < innerHeight && shown.right > 0 && shown.left < innerWidth,
+    marked: marked !== undefined,
+    inSight: bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
   };
 }
 

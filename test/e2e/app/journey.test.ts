@@ -75,9 +75,9 @@ describe('the demo, from the first start to the exported model', () => {
     await setParameter(page, /^WEMoE/, 'Adaptation steps', String(steps));
     await startRun(page);
     const shares = await watchToTheEnd(page);
-    expect(new Set(shares).size).toBeGreaterThan(3);
-    expect(shares).toEqual([...shares].sort((a, b) => a - b));
     [run = ''] = runFolders(project);
+    expect(new Set(shares).size).toBeGreaterThan(3);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
 
     await show(page, 'Merge');
     const events = await eventsOf(run);
@@ -205,14 +205,16 @@ describe('the demo, from the first start to the exported model', () => {
   });
 });
 
+/** Enough to be held, stopped and killed in the middle on a fast machine as well. */
+const smallSteps = 120;
 const small = {
   tasks: ['mnist', 'fashion', 'signs'],
   images: 60,
-  batch: 8,
+  batch: 6,
   methods: [
     { id: 'individual' },
     { id: 'task_arithmetic', parameters: { lambda: 0.3 } },
-    { id: method, method: 'wemoe', parameters: { router_layers: 1, steps: 200 } },
+    { id: method, method: 'wemoe', parameters: { router_layers: 1, steps: smallSteps } },
   ],
 };
 
@@ -255,7 +257,7 @@ describe('a run that does not go straight', () => {
     await currentView(page).getByText('This run was cancelled.').waitFor();
     expect(await dock(page).count()).toBe(0);
     const done = await stepsOf(run);
-    expect(done).toBeLessThan(200);
+    expect(done).toBeLessThan(smallSteps);
     await currentView(page).getByRole('button', { name: 'Resume', exact: true }).click();
     await untilAdapting(page);
     await eventually(async () => (await stepsOf(run)) > done, true);
@@ -297,7 +299,7 @@ describe('a run that does not go straight', () => {
     const { stoppedAt, keptStep } = (await reportOf(early)).methods.find(
       ({ id }) => id === method,
     )!;
-    expect(stoppedAt).toBeLessThan(200);
+    expect(stoppedAt).toBeLessThan(smallSteps);
     expect(keptStep).toBeLessThanOrEqual(stoppedAt!);
     await currentView(page)
       .getByText(`ended early; parameters of step ${keptStep!} were kept`)

@@ -34,12 +34,17 @@ export function entryOf(page: Page, view: View): Locator {
     .getByRole('button', { name: new RegExp(`^${view}\\b`) });
 }
 
+/** Waits until an element is there; says what is there instead if it does not come. */
+async function appears(page: Page, element: Locator): Promise<void> {
+  await element.waitFor({ timeout: patienceMs }).catch(async (error: unknown) => {
+    const text = await page.locator('body').innerText();
+    throw new Error(`it does not appear; the window says: ${text}`, { cause: error });
+  });
+}
+
 /** Waits until the view in sight has everything that it was loading. */
 export async function settled(page: Page): Promise<void> {
-  const heading = currentView(page).getByRole('heading', { level: 1 });
-  await heading.waitFor({ timeout: patienceMs }).catch(async () => {
-    throw new Error(`the view says: ${await currentView(page).innerText()}`);
-  });
+  await appears(page, currentView(page).getByRole('heading', { level: 1 }));
   await eventually(() => currentView(page).locator('[aria-busy="true"]:visible').count(), 0);
 }
 
@@ -53,9 +58,7 @@ export async function show(page: Page, view: View): Promise<Locator> {
 
 /** Waits until a project of this title is open. */
 export async function opened(page: Page, title: string): Promise<void> {
-  await page
-    .getByRole('heading', { level: 1, name: title, exact: true })
-    .waitFor({ timeout: patienceMs });
+  await appears(page, page.getByRole('heading', { level: 1, name: title, exact: true }));
   await settled(page);
 }
 

@@ -108,10 +108,18 @@ describe('a watched run', () => {
 
 describe('progress of a run', () => {
   it('counts methods as equals', () => {
-    expect(runShare(progress)).toBeCloseTo(0.3125);
+    // One of four methods is done, and a quarter of the second one's steps, which are most of its work.
+    expect(runShare(progress)).toBeCloseTo((1 + 0.1 + 0.7 / 4) / 4);
     expect(runShare({ ...progress, methodsDone: 4 })).toBe(1);
-    expect(runShare({ ...progress, methodsDone: 0, methodsTotal: 0 })).toBe(0.25);
-    expect(runShare({ ...progress, total: 0 })).toBe(0.25);
+    expect(runShare({ ...progress, methodsDone: 0, methodsTotal: 0 })).toBe(0);
+  });
+
+  it('never goes back from one phase to the next', () => {
+    const phases = ['loading', 'merging', 'adapting', 'evaluating', 'exporting'] as const;
+    const shares = phases.flatMap((phase) =>
+      [0, 50, 100].map((done) => runShare({ ...progress, phase, done })),
+    );
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
   });
 });
 
