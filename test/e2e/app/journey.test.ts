@@ -45,6 +45,7 @@ let page: Page;
 async function launch(): Promise<void> {
   running = await launchBuilt({ userData: join(folder, 'data') });
   ({ page } = running);
+  page.setDefaultTimeout(60_000);
 }
 
 beforeAll(async () => {

@@ -12,7 +12,7 @@ export const themes = ['light', 'dark'] as const;
 export type Theme = (typeof themes)[number];
 
 /** How long anything but a run may take on a busy machine. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** Waits until `read` gives `wanted`; also within hooks, where expect.poll does not work. */
 export async function eventually<Value>(
