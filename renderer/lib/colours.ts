@@ -141,7 +141,7 @@ export function parseHex(hex: string): Rgb {
 }
 
 /** Relative luminance as WCAG defines it. */
-export function luminance(colour: Rgb): number {
+function luminance(colour: Rgb): number {
   const [red = 0, green = 0, blue = 0] = colour.map((channel) => {
     const c = channel / 255;
     return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;

@@ -18,14 +18,14 @@ export const kinds = [
   },
 ] as const satisfies readonly { kind: MethodCard['kind']; title: string; text: string }[];
 
-export function valueText(value: Value): string {
+function valueText(value: Value): string {
   if (typeof value === 'number') return short(value);
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   return Array.isArray(value) ? value.map(short).join(', ') : value;
 }
 
 /** Whether a value is what the method would take anyway. */
-export function isDefault(card: ParameterCard, value: Value | undefined): boolean {
+function isDefault(card: ParameterCard, value: Value | undefined): boolean {
   return value === undefined || value === card.default;
 }
 
