@@ -168,7 +168,10 @@ async function timeInside(): Promise<void> {
   await entry('Merge').click();
   await page.getByRole('radio', { name: 'Set up' }).check({ force: true });
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await page.getByRole('button', { name: 'Pause', exact: true, disabled: false }).waitFor();
+  await page
+    .getByRole('main')
+    .getByRole('button', { name: 'Pause', exact: true, disabled: false })
+    .waitFor({ timeout: 120_000 });
   await computeDelay(app);
   await startShellDelay(app);
   await page.evaluate(startDelay);
