@@ -60,7 +60,7 @@ export function frameTitle(frame: Frame): string {
 
 /** What the numbers of a frame are means over. */
 export function frameDetail(frame: Frame, { images }: Pick<Routing, 'images'>): string {
-  if (frame.kind === 'batch') return 'mean λ over the unlabelled batch of that step';
+  if (frame.kind === 'batch') return 'mean λ over one unlabelled batch';
   const total = Object.values(images).reduce((sum, one) => sum + one, 0);
   return `mean λ over all ${counted(total, 'test image')}`;
 }

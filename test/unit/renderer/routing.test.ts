@@ -50,7 +50,7 @@ describe('frames', () => {
       'Step 10',
       'After adaptation',
     ]);
-    expect(frameDetail(frames[1]!, source.routing)).toContain('batch of that step');
+    expect(frameDetail(frames[1]!, source.routing)).toContain('one unlabelled batch');
     expect(frameDetail(testFrame, source.routing)).toBe('mean λ over all 30 test images');
   });
 
