@@ -1,12 +1,13 @@
 /**
  * Makes the frozen heads from the base model, and fine-tunes one expert per task.
  *
- *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--threads 2]
+ *   npx tsx build/demo-train/experts.ts [--tasks mnist,kana] [--threads 2] [--everything]
  *
  * A head holds one row per class: the mean of the base model's normalised features of the class's
  * training images, minus the task's mean, normalised; it stands in for CLIP's text embeddings. A fifth
  * of the training groups (fonts, artists, scenes, …) is held out: settings of training, merging and
- * adaptation are chosen on it. Test images are never read here.
+ * adaptation are chosen on it; with --everything it is trained on as well, once they are. Test images are
+ * never read here.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

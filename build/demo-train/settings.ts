@@ -96,13 +96,13 @@ export const fineTuning = {
   tasks: {
     mnist: { steps: 1200, augmentation: glyphs },
     fashion: { steps: 1600, augmentation: { ...unchanged, shift: 2, contrast: 0.15, flip: 0.5 } },
-    streetdigits: { steps: 4000, augmentation: { ...glyphs, invert: 0.3, permuteChannels: 0.5 } },
+    streetdigits: { steps: 3600, augmentation: { ...glyphs, invert: 0.3, permuteChannels: 0.5 } },
     signs: { steps: 1000, augmentation: { ...unchanged, shift: 2, contrast: 0.2 } },
     planets: {
       steps: 1800,
       augmentation: { ...unchanged, shift: 2, contrast: 0.1, symmetries: 1, flip: 0.5 },
     },
-    letters: { steps: 4000, augmentation: { ...glyphs, invert: 0.3, permuteChannels: 0.5 } },
+    letters: { steps: 3600, augmentation: { ...glyphs, invert: 0.3, permuteChannels: 0.5 } },
     kana: { steps: 1600, augmentation: glyphs },
     emoji: {
       steps: 1200,
