@@ -13,10 +13,10 @@ class FakeChild implements ComputeChild {
   #message: (message: unknown) => void = () => undefined;
   #exit: (reason: string) => void = () => undefined;
 
-  constructor(
-    readonly pid: number,
-    exitsOn: 'quit' | 'terminate' | 'kill',
-  ) {
+  readonly pid: number;
+
+  constructor(pid: number, exitsOn: 'quit' | 'terminate' | 'kill') {
+    this.pid = pid;
     this.exitsOn = exitsOn;
   }
 
