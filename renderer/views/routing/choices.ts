@@ -10,7 +10,7 @@ export interface Choice {
   readonly title: string;
 }
 
-export function choiceKey(run: string, method: string): string {
+function choiceKey(run: string, method: string): string {
   return `${run}/${method}`;
 }
 

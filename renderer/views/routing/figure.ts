@@ -94,7 +94,7 @@ function text(x: number, y: number, words: string, more: Partial<Text> = {}): Te
 /** Side of a cell: numbers fit into the large ones. */
 function cellSide({ tasks, experts }: Axes): number {
   const most = Math.max(tasks.length, experts.length);
-  return most <= 10 ? 32 : most <= 14 ? 22 : 15;
+  return most <= 10 ? 36 : most <= 14 ? 22 : 15;
 }
 
 /** Columns of panels: about as wide as a page in landscape. */
