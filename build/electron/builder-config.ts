@@ -31,7 +31,7 @@ function excluded(platform: Platform, architecture: Architecture): string[] {
     `!${runtimes}/${platform}/${otherArchitecture}{,/**}`,
     // Providers for CUDA are hundreds of megabytes and need an installed CUDA anyway.
     `!${runtimes}/**/*{cuda,tensorrt}*`,
-    '!node_modules/@img/*linuxmusl*{,/**}',
+    '!node_modules/@napi-rs/*musl*{,/**}',
     '!node_modules/onnxruntime-node/{script,lib}/**/*.ts',
     '!node_modules/@tensorflow/*/src{,/**}',
     '!node_modules/@tensorflow/*/dist/*.{es2017,fesm,min}*',
@@ -66,7 +66,6 @@ export function builderConfig(
     asarUnpack: [
       '**/*.node',
       'node_modules/onnxruntime-node/bin/**',
-      'node_modules/@img/**',
       'node_modules/@tensorflow/tfjs-backend-wasm/wasm-out/**',
       'node_modules/@tensorflow/tfjs-backend-wasm/dist/*.wasm',
     ],

@@ -79,7 +79,6 @@ export type VectorReport = z.output<typeof vectorReport>;
 
 /** RGB pixels of images, one after another, rows from the top, as base64. */
 const tiles = z.strictObject({ size: count, count, pixels: z.string() });
-export type Tiles = z.output<typeof tiles>;
 
 export const projectContract = {
   /** Opens the project folder behind a handle, or makes the empty or unmarked folder one. */

@@ -1,9 +1,9 @@
 /** Image sets stored as sprite sheets: one JSON with labels and sources beside one or more images. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import sharp from 'sharp';
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
+import { decodeImage } from './decode-image.ts';
 import type { Normalisation, PixelStore } from './images.ts';
 import type { LabelledSet } from './labelled.ts';
 
@@ -135,20 +135,20 @@ async function decode(sheet: Sheet, path: string): Promise<PixelStore> {
   let next = 0;
   for (const file of sheet.sheets) {
     const sheetPath = join(dirname(path), file);
-    const { data, info } = await decodeImage(sheetPath);
-    if (info.width !== columns * tile || info.height % tile !== 0 || info.channels !== 3) {
+    const { width, height, pixels: decoded } = await decodeImage(sheetPath);
+    if (width !== columns * tile || height % tile !== 0) {
       throw invalid(
         sheetPath,
-        `the sheet is ${String(info.width)}×${String(info.height)} pixels, not ${String(columns)} columns of ${String(tile)}`,
+        `the sheet is ${String(width)}×${String(height)} pixels, not ${String(columns)} columns of ${String(tile)}`,
       );
     }
-    const tiles = Math.min(columns * (info.height / tile), sheet.count - next);
+    const tiles = Math.min(columns * (height / tile), sheet.count - next);
     for (let i = 0; i < tiles; i++, next++) {
       const left = (i % columns) * tile;
       const top = Math.floor(i / columns) * tile;
       for (let row = 0; row < tile; row++) {
-        const from = ((top + row) * info.width + left) * 3;
-        pixels.set(data.subarray(from, from + tile * 3), (next * tile + row) * tile * 3);
+        const from = ((top + row) * width + left) * 3;
+        pixels.set(decoded.subarray(from, from + tile * 3), (next * tile + row) * tile * 3);
       }
     }
   }
@@ -156,21 +156,6 @@ async function decode(sheet: Sheet, path: string): Promise<PixelStore> {
     throw invalid(path, `the sheets hold ${String(next)} images of ${String(sheet.count)}`);
   }
   return { size: tile, count: sheet.count, pixels };
-}
-
-async function decodeImage(path: string) {
-  try {
-    return await sharp(path).removeAlpha().toColourspace('srgb').raw().toBuffer({
-      resolveWithObject: true,
-    });
-  } catch (cause) {
-    throw new AppError('data.unreadable', {
-      what: 'an image cannot be decoded',
-      where: path,
-      hint: 'replace the file by an intact PNG or WebP image',
-      cause,
-    });
-  }
 }
 
 function invalid(where: string, what: string): AppError {

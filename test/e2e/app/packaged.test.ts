@@ -59,7 +59,7 @@ describe.runIf(supported)('the packaged application', () => {
       /\.(node|so[.\d]*|dll|dylib)$/.test(file),
     );
     expect(libraries.some((file) => file.endsWith('onnxruntime_binding.node'))).toBe(true);
-    expect(libraries.some((file) => /sharp-linux-\w+[^/]*\.node$/.test(file))).toBe(true);
+    expect(libraries.some((file) => /skia\.linux-\w+-gnu\.node$/.test(file))).toBe(true);
     expect(libraries.filter((file) => /darwin|win32|musl|cuda|tensorrt/.test(file))).toEqual([]);
   });
 
