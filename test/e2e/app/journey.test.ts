@@ -76,7 +76,7 @@ describe('the demo, from the first start to the exported model', () => {
     await setParameter(page, /^WEMoE/, 'Adaptation steps', String(steps));
     await startRun(page);
     const shares = await watchToTheEnd(page);
-    [run = ''] = runFolders(project);
+    run = runFolders(project).at(-1) ?? ''; // The demo comes with a run of its own.
     expect(new Set(shares).size).toBeGreaterThan(3);
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));
 
@@ -240,7 +240,7 @@ describe('a run that does not go straight', () => {
 
   it('pauses and goes on', async () => {
     await startRun(page);
-    [run = ''] = runFolders(project);
+    run = runFolders(project).at(-1) ?? ''; // The demo comes with a run of its own.
     await untilAdapting(page);
     await currentView(page).getByRole('button', { name: 'Pause', exact: true }).click();
     await dock(page).getByText('Paused').waitFor();

@@ -38,7 +38,7 @@ describe.runIf(supported)('the packaged application', () => {
     await setParameter(page, /^WEMoE/, 'Adaptation steps', '4');
     await startRun(page);
     await watchToTheEnd(page);
-    [run = ''] = runFolders(join(userData, 'Demo project'));
+    run = runFolders(join(userData, 'Demo project')).at(-1) ?? '';
     const { tasks, methods } = await reportOf(run);
     expect(tasks).toEqual(['mnist', 'letters']);
     expect(methods.map(({ id }) => id)).toEqual(['individual', method]);
