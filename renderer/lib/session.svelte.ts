@@ -131,10 +131,10 @@ async function listen(): Promise<void> {
   }
 }
 
-/** The compute process is another one; it has opened the project again by itself. */
+/** The compute process is another one; what its predecessor had open, it opens again by itself. */
 async function reconnect(): Promise<void> {
   computeProcess.report('ready', null, false);
-  if (project.overview === undefined) return;
+  if (project.phase === 'none') return;
   try {
     for (let attempt = 0; attempt < reopenAttempts; attempt++) {
       if (await project.refresh()) {
@@ -143,6 +143,8 @@ async function reconnect(): Promise<void> {
       }
       await new Promise((resolve) => setTimeout(resolve, reopenPauseMs));
     }
+    // The process was lost before it had opened anything.
+    if (project.overview === undefined) await openFirst();
   } catch (error) {
     toasts.error(error);
   }
