@@ -137,8 +137,9 @@ async function timeInside(): Promise<void> {
     userData: path.join(folder, 'inside'),
     project,
   });
-  // tsx names functions with a helper that the page does not have.
+  // tsx names functions with a helper that neither page nor shell has.
   await page.evaluate('globalThis.__name = (value) => value');
+  await app.evaluate('globalThis.__name = (value) => value');
   await page.getByRole('heading', { level: 1, name: 'Benchmark' }).waitFor();
   const entry = (view: string) =>
     page
