@@ -4,8 +4,8 @@
  */
 import { RPCHandler } from '@orpc/server/message-port';
 import type { MessagePortMainLike } from '@orpc/client/message-port';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseToHost, type FromHost } from '../api/host-messages.ts';
+import { measureLoopDelay } from '../lib/loop-delay.ts';
 import { router } from './router.ts';
 import { Session } from './session.ts';
 
@@ -26,16 +26,13 @@ export interface ParentPort {
 /** Tells the shell of a bug that nothing survives, and ends the process. */
 export type Fail = (error: unknown) => void;
 
-const resolutionMs = 10;
-
 /** Answers from now on; `exit` ends the process. */
 export function serve(parent: ParentPort, exit: (code: number) => void): Fail {
   const tell = (message: FromHost) => parent.postMessage(message);
   const log = (line: string) => void process.stderr.write(`${line}\n`);
   const session = new Session({ tell, log });
   const handler = new RPCHandler(router);
-  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
-  delay.enable();
+  const delay = measureLoopDelay();
 
   const receive = async (data: unknown, port: ReceivedPort | undefined): Promise<void> => {
     const message = parseToHost(data);
@@ -51,13 +48,9 @@ export function serve(parent: ParentPort, exit: (code: number) => void): Fail {
       case 'project':
         await session.reopenProject(message.path);
         return;
-      case 'measure': {
-        // The timer that measures is itself late by its own resolution.
-        const p99 = delay.count === 0 ? 0 : delay.percentile(99) / 1e6 - resolutionMs;
-        tell({ type: 'delay', p99: Math.max(0, p99), samples: delay.count });
-        delay.reset();
+      case 'measure':
+        tell({ type: 'delay', ...delay.read() });
         return;
-      }
       case 'quit':
         await session.close();
         exit(0);
