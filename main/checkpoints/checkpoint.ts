@@ -1,6 +1,7 @@
 /** What every checkpoint reader hands out, whatever the file format. */
 import type { Tensor } from '../lib/tensor.ts';
 import type { DType } from './dtype.ts';
+import type { FileIdentity } from './weight-file.ts';
 
 export interface TensorInfo {
   readonly name: string;
@@ -23,10 +24,31 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** Where the stored bytes of a tensor lie, as one range of one file. It can be sent to another thread. */
+export interface TensorLocation {
+  readonly file: string;
+  /** First byte, counted from the start of the file. */
+  readonly begin: number;
+  /** One past the last byte. */
+  readonly end: number;
+  readonly dtype: DType;
+  /**
+   * Which version of the file the range is true of. Whoever reads the range on its own must compare:
+   * `new WeightFile(file, identity)` does, or `requireSameFile` with the stats of the open descriptor,
+   * before the first and after the last read.
+   */
+  readonly identity: FileIdentity;
+}
+
 /** A checkpoint whose stored bytes can be read as they are, for hashing and copying. */
 export interface StoredCheckpoint extends Checkpoint {
   /** Oddities that do not stop the checkpoint from being used, in a person's words. */
   readonly warnings: readonly string[];
   /** The stored bytes of one tensor, unconverted, in pieces of at most 16 MiB. */
   chunks(name: string): AsyncIterable<Uint8Array>;
+  /**
+   * The fast path of a streaming reader: where the bytes that `chunks` gives (row-major, little-endian,
+   * without gaps) lie in a file. Undefined where they are computed: views, big-endian files, adapters.
+   */
+  locate(name: string): TensorLocation | undefined;
 }

@@ -1,7 +1,7 @@
 /** Reads one safetensors file: everything is validated before the first tensor can be asked for. */
 import type { AppError } from '../lib/errors.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
-import type { StoredCheckpoint, TensorInfo } from './checkpoint.ts';
+import type { StoredCheckpoint, TensorInfo, TensorLocation } from './checkpoint.ts';
 import { converterOf, NotRepresentable } from './convert.ts';
 import { bitsPerElement } from './dtype.ts';
 import { checkpointError, DAMAGED, shown } from './fail.ts';
@@ -124,6 +124,12 @@ class SafetensorsFile implements StoredCheckpoint {
   chunks(name: string): AsyncIterable<Uint8Array> {
     const { begin, end } = this.#entry(name);
     return this.#file.chunks(this.#dataStart + begin, this.#dataStart + end);
+  }
+
+  locate(name: string): TensorLocation {
+    const { begin, end, dtype } = this.#entry(name);
+    const { path: file, identity } = this.#file;
+    return { file, begin: this.#dataStart + begin, end: this.#dataStart + end, dtype, identity };
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { Tensor } from '../lib/tensor.ts';
-import type { StoredCheckpoint, TensorInfo } from './checkpoint.ts';
+import type { StoredCheckpoint, TensorInfo, TensorLocation } from './checkpoint.ts';
 import { checkpointError, DAMAGED, shown } from './fail.ts';
 import { openSafetensors } from './safetensors.ts';
 import { parseShardIndex, type ShardIndex } from './shard-index.ts';
@@ -43,6 +43,10 @@ class ShardedCheckpoint implements StoredCheckpoint {
 
   chunks(name: string): AsyncIterable<Uint8Array> {
     return this.#shard(name).chunks(name);
+  }
+
+  locate(name: string): TensorLocation | undefined {
+    return this.#shard(name).locate(name);
   }
 
   async close(): Promise<void> {

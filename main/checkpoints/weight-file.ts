@@ -66,8 +66,34 @@ async function openRegular(file: string): Promise<{ handle: FileHandle; stats: B
   }
 }
 
-function sameFile(a: BigIntStats, b: BigIntStats): boolean {
-  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
+/** What tells a file from any other and from its own later versions; survives structured cloning. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+}
+
+/**
+ * Compares `stats` (of an open descriptor, with `bigint`) with the identity noted when the file was
+ * validated; throws `checkpoint.changed`. A reader calls it after opening and again after the last read,
+ * so that bytes are never interpreted by a header that is no longer theirs.
+ */
+export function requireSameFile(stats: FileIdentity, identity: FileIdentity, file: string): void {
+  const same =
+    stats.dev === identity.dev &&
+    stats.ino === identity.ino &&
+    stats.size === identity.size &&
+    stats.mtimeNs === identity.mtimeNs;
+  if (!same) throw changed(file);
+}
+
+function changed(file: string): AppError {
+  return checkpointError('checkpoint.changed', {
+    what: 'the file was changed or replaced while it was open',
+    file,
+    hint: 'wait until whatever writes it has finished, then open it again',
+  });
 }
 
 /**
@@ -77,19 +103,21 @@ function sameFile(a: BigIntStats, b: BigIntStats): boolean {
 export class WeightFile {
   readonly path: string;
   readonly size: number;
-  readonly #identity: BigIntStats;
+  readonly identity: FileIdentity;
 
-  private constructor(path: string, identity: BigIntStats) {
+  /** Takes up a file that was validated before, perhaps by another thread; the next read checks it. */
+  constructor(path: string, identity: FileIdentity) {
     this.path = path;
     this.size = Number(identity.size);
-    this.#identity = identity;
+    this.identity = identity;
   }
 
   /** Throws `checkpoint.not_found`, `.not_a_file`, `.no_permission` or `.read_failed`. */
   static async open(path: string): Promise<WeightFile> {
     const { handle, stats } = await openRegular(path);
     await handle.close();
-    return new WeightFile(path, stats);
+    const { dev, ino, size, mtimeNs } = stats;
+    return new WeightFile(path, { dev, ino, size, mtimeNs });
   }
 
   /** Fills `target` from `position`; throws `checkpoint.changed` when the file is no longer the same. */
@@ -110,9 +138,9 @@ export class WeightFile {
   async #session(work: (handle: FileHandle) => Promise<void>): Promise<void> {
     const { handle, stats } = await openRegular(this.path);
     try {
-      this.#requireSame(stats);
+      requireSameFile(stats, this.identity, this.path);
       await work(handle);
-      this.#requireSame(await handle.stat({ bigint: true }));
+      requireSameFile(await handle.stat({ bigint: true }), this.identity, this.path);
     } catch (error) {
       throw await accessError(error, this.path);
     } finally {
@@ -120,24 +148,12 @@ export class WeightFile {
     }
   }
 
-  #requireSame(stats: BigIntStats): void {
-    if (!sameFile(stats, this.#identity)) throw this.#changed();
-  }
-
-  #changed(): AppError {
-    return checkpointError('checkpoint.changed', {
-      what: 'the file was changed or replaced while it was open',
-      file: this.path,
-      hint: 'wait until whatever writes it has finished, then open it again',
-    });
-  }
-
   async #fill(handle: FileHandle, target: Uint8Array, position: number): Promise<void> {
     let done = 0;
     while (done < target.byteLength) {
       const length = Math.min(CHUNK_BYTES, target.byteLength - done);
       const { bytesRead } = await handle.read(target, done, length, position + done);
-      if (bytesRead === 0) throw this.#changed();
+      if (bytesRead === 0) throw changed(this.path);
       done += bytesRead;
     }
   }

@@ -1,11 +1,12 @@
 /** What a person may point at: files, folders, and things that are neither (S56, S57). */
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
+import { WeightFile } from '../../../main/checkpoints/weight-file.ts';
 import {
   appErrorOf,
   entry,
@@ -175,6 +176,32 @@ describe('a model folder', () => {
     const error = await appErrorOf(openCheckpoint(folder));
     expect(error.code).toBe('checkpoint.no_weights');
     expect(error.hint).toContain('adapter_model.safetensors');
+  });
+});
+
+describe('where a tensor lies', () => {
+  const path = (): string => join(folder, 'a.safetensors');
+
+  it('is the range another thread can read on its own', async () => {
+    const checkpoint = await openCheckpoint(await save(path(), weights(7)));
+    const place = structuredClone(checkpoint.locate('w'))!;
+    expect(place).toMatchObject({ file: path(), dtype: 'F32' });
+    expect((await readFile(path())).subarray(place.begin, place.end)).toEqual(Buffer.from(fp32(7)));
+    const bytes = new Uint8Array(4);
+    await new WeightFile(place.file, place.identity).readInto(bytes, place.begin);
+    expect(bytes).toEqual(fp32(7));
+  });
+
+  it('is refused once the file is another', async () => {
+    const checkpoint = await openCheckpoint(await save(path(), weights(7)));
+    const place = checkpoint.locate('w')!;
+    await delay(FILE_CLOCK_MS);
+    await save(path(), weights(8));
+    const read = new WeightFile(place.file, place.identity).readInto(
+      new Uint8Array(4),
+      place.begin,
+    );
+    expect((await appErrorOf(read)).code).toBe('checkpoint.changed');
   });
 });
 
