@@ -3,7 +3,7 @@ import { app, nativeTheme, session, shell, type BrowserWindow } from 'electron';
 import path from 'node:path';
 import { z } from 'zod';
 import { wemoePaper } from '../main/api/links.ts';
-import { projectFolderOf } from './associations.ts';
+import { droppedProjectOf } from './associations.ts';
 import { createCompute } from './compute.ts';
 import { createConnections } from './connections.ts';
 import { choosePaths, type Purpose } from './dialogs.ts';
@@ -142,10 +142,9 @@ export function startApplication(): Application {
     droppedPaths,
     () => window,
     ({ paths }) => {
-      const [first] = paths;
-      // A marked project is opened; what anything else is for is the window's question.
-      const isProject = paths.length === 1 && path.basename(first!) === 'project.json';
-      const project = isProject ? projectFolderOf(first!) : undefined;
+      const [first, ...others] = paths;
+      // What anything but a project is for is the window's question.
+      const project = others.length === 0 ? droppedProjectOf(first!) : undefined;
       if (project !== undefined) announce(project);
       else events.emit({ type: 'dropped', items: paths.map((file) => toChosen(handles, file)) });
     },

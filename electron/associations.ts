@@ -1,5 +1,5 @@
 /** Which project a command line or a double click in the file manager means. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,6 +11,17 @@ export function projectFolderOf(file: string): string | undefined {
   if (stats?.isDirectory() === true) return file;
   if (stats?.isFile() === true && path.basename(file) === projectFile) return path.dirname(file);
   return undefined;
+}
+
+/**
+ * The project that something dropped on the window is: a project.json, or a folder that holds one, or a folder with a
+ * recipe but no model (exported models bring their recipe along). Any other folder is what the window asks about.
+ */
+export function droppedProjectOf(file: string): string | undefined {
+  const folder = projectFolderOf(file);
+  if (folder === undefined) return undefined;
+  const holds = (name: string) => existsSync(path.join(folder, name));
+  return holds(projectFile) || (holds('recipe.yaml') && !holds('config.json')) ? folder : undefined;
 }
 
 /** File managers pass addresses where a person types paths. */

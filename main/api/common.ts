@@ -1,4 +1,5 @@
 /** Pieces that several parts of the contract share. */
+import { ORPCError } from '@orpc/client';
 import { oc } from '@orpc/contract';
 import { z } from 'zod';
 import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
@@ -23,5 +24,10 @@ export type Failure = z.output<typeof failure>;
 
 /** A call that can fail in a way a person can act on; everything else that goes wrong is a bug. */
 export const call = oc.errors({ FAILED: { message: 'The call failed', data: failure } });
+
+/** The error such a call ends with; `cause` stays in the process that throws it. */
+export function failed(data: Failure, cause?: unknown): Error {
+  return new ORPCError('FAILED', { defined: true, message: data.what, data, cause });
+}
 
 export const parameterValue = z.union([z.number(), z.string(), z.boolean(), z.array(z.number())]);

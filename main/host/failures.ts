@@ -1,13 +1,11 @@
 /** How errors cross to the window. */
 import { ORPCError } from '@orpc/client';
-import type { Failure } from '../api/common.ts';
+import { failed, type Failure } from '../api/common.ts';
 import { AppError, CancelledError } from '../lib/errors.ts';
 
 /** An error as the window shows it; undefined for a bug. */
 export function failureOf(error: unknown): Failure | undefined {
-  if (!(error instanceof AppError)) return undefined;
-  const { code, what, where, hint } = error;
-  return { code, what, ...(where === undefined ? {} : { where }), hint };
+  return error instanceof AppError ? error.failure : undefined;
 }
 
 /**
@@ -16,7 +14,7 @@ export function failureOf(error: unknown): Failure | undefined {
  */
 export function callError(error: unknown, log: (line: string) => void): Error {
   const data = failureOf(error);
-  if (data !== undefined) return new ORPCError('FAILED', { message: data.what, data });
+  if (data !== undefined) return failed(data, error);
   if (error instanceof CancelledError) return new ORPCError('CANCELLED', { message: 'cancelled' });
   if (error instanceof ORPCError) return error;
   log(

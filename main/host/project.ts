@@ -1,5 +1,7 @@
 /** Handlers of the Project view. */
-import { basename } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { openCheckpoint } from '../checkpoints/open.ts';
 import { AppError } from '../lib/errors.ts';
 import { withBase, withExpert, withoutTask, withTask, withTaskAt } from '../runs/project.ts';
 import { callError } from './failures.ts';
@@ -8,6 +10,29 @@ import { implementer } from './implementer.ts';
 import { streamOf } from './stream.ts';
 
 const on = implementer.project;
+
+/**
+ * What is no checkpoint does not become a part of the project. Throws what `openCheckpoint` throws, but for a file that
+ * does not even pass for one by its name, such as a picture, says that rather than what its first bytes lack.
+ */
+async function requireCheckpoints(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    try {
+      await (await openCheckpoint(path)).close();
+    } catch (error) {
+      const stranger = extname(path) !== '' && !/\.(safetensors|json)$/i.test(path);
+      const isFile = (await stat(path).catch(() => undefined))?.isFile() === true;
+      if (!(error instanceof AppError) || !stranger || !isFile) throw error;
+      if (error.code === 'checkpoint.wrong_format') throw error;
+      throw new AppError('checkpoint.wrong_format', {
+        what: `"${basename(path)}" is no checkpoint`,
+        where: path,
+        hint: 'add the folder of a model, or a .safetensors file',
+        cause: error,
+      });
+    }
+  }
+}
 
 export const projectHandlers = {
   open: on.open.handler(async ({ input, context: { session } }) => {
@@ -22,6 +47,7 @@ export const projectHandlers = {
   setBase: on.setBase.handler(async ({ input, context: { session } }) => {
     const { project } = session;
     const path = session.pathOf(input.handle);
+    await requireCheckpoints([path]);
     await project.edit(`base model ${basename(path)}`, (m) => withBase(m, project.write(path)));
     return project.overview();
   }),
@@ -29,6 +55,7 @@ export const projectHandlers = {
   addExperts: on.addExperts.handler(async ({ input, context: { session } }) => {
     const { project } = session;
     const paths = input.handles.map((handle) => session.pathOf(handle));
+    await requireCheckpoints(paths);
     const [first = ''] = paths;
     const words =
       paths.length === 1 ? `adding ${basename(first)}` : `adding ${paths.length} experts`;

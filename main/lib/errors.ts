@@ -29,6 +29,17 @@ export class AppError extends Error {
     this.where = details.where;
     this.hint = details.hint;
   }
+
+  /** The error as a plain value, which crosses between processes; undefined entries are left out. */
+  get failure(): {
+    readonly code: ErrorCode;
+    readonly what: string;
+    readonly where?: string;
+    readonly hint: string;
+  } {
+    const { code, what, where, hint } = this;
+    return { code, what, ...(where === undefined ? {} : { where }), hint };
+  }
 }
 
 /** Thrown by long work when its AbortSignal fires; the command line turns it into exit code 130. */

@@ -2,7 +2,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { projectFolderOf, projectOfArguments } from '../../../electron/associations.ts';
+import {
+  droppedProjectOf,
+  projectFolderOf,
+  projectOfArguments,
+} from '../../../electron/associations.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 async function withProject(): Promise<{ parent: string; project: string }> {
@@ -20,6 +24,18 @@ test('a project is its folder or its project.json, and nothing else', async () =
   expect(projectFolderOf(path.join(project, 'project.json'))).toBe(project);
   expect(projectFolderOf(path.join(project, 'other.json'))).toBeUndefined();
   expect(projectFolderOf(path.join(project, 'missing'))).toBeUndefined();
+});
+
+test('what is dropped is a project where it is marked as one, not where it is a model', async () => {
+  const { parent, project } = await withProject();
+  expect(droppedProjectOf(project)).toBe(project);
+  expect(droppedProjectOf(path.join(project, 'project.json'))).toBe(project);
+  expect(droppedProjectOf(path.join(project, 'other.json'))).toBeUndefined();
+  expect(droppedProjectOf(parent)).toBeUndefined();
+  writeFileSync(path.join(parent, 'recipe.yaml'), '');
+  expect(droppedProjectOf(parent)).toBe(parent);
+  writeFileSync(path.join(parent, 'config.json'), '{}');
+  expect(droppedProjectOf(parent)).toBeUndefined();
 });
 
 describe('a command line', () => {

@@ -173,6 +173,30 @@ describe('edits', () => {
   });
 });
 
+describe('what is no checkpoint', () => {
+  it('becomes neither base nor expert, nor does what came with it', async () => {
+    const { client, handle, folder } = await hostWithProject();
+    const [note, expert] = [join(folder, 'notes.txt'), join(folder, 'models/digits')];
+    await writeFile(note, 'Dear');
+    const refused = client.project.addExperts({ handles: [handle(expert), handle(note)] });
+    expect(await expectFailed(refused, 'checkpoint.wrong_format')).toMatchObject({
+      what: '"notes.txt" is no checkpoint',
+      where: note,
+    });
+    await writeFile(join(folder, 'cut.safetensors'), 'Dear');
+    const damaged = client.project.addExperts({
+      handles: [handle(join(folder, 'cut.safetensors'))],
+    });
+    await expectFailed(damaged, 'checkpoint.too_short');
+    await expectFailed(
+      client.project.setBase({ handle: handle(join(folder, 'heads')) }),
+      'checkpoint.no_weights',
+    );
+    const { base, tasks, canUndo } = (await client.project.overview())!;
+    expect([base?.title, tasks.length, canUndo]).toEqual(['base', 2, null]);
+  });
+});
+
 describe('taskVectors', () => {
   it('measures what fits the base, tells its progress, and remembers', async () => {
     const { client, folder } = await hostWithProject();
