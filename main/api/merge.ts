@@ -20,6 +20,8 @@ export type ParameterCard = z.output<typeof parameter>;
 const method = z.strictObject({
   id: name,
   kind: z.enum(['reference', 'static', 'adaptive']),
+  /** The heading it stands under. */
+  family: z.string(),
   title: z.string(),
   /** Two plain sentences. */
   summary: z.string(),

@@ -4,8 +4,7 @@ import type { Draft, Finding } from '../api/merge.ts';
 import type { TaskCard } from '../api/project.ts';
 import { createEngine } from '../engine/registry.ts';
 import { AppError } from '../lib/errors.ts';
-import { resolveParameters } from '../lib/parameters.ts';
-import { catalogueEntry, methodCatalogue } from '../runs/catalogue.ts';
+import { allParameters, catalogueEntry, methodCatalogue } from '../runs/catalogue.ts';
 import { stepsOf } from '../runs/earlier-runs.ts';
 import { projectCards } from './cards.ts';
 import { noTasks } from './drafts.ts';
@@ -124,11 +123,11 @@ function freeId(id: string, { methods }: Draft): string {
 function parameterFindings(draft: Draft, index: number): Finding[] {
   const entry = draft.methods[index];
   if (entry === undefined) return [];
-  const { method } = catalogueEntry(entry.method);
+  const found = catalogueEntry(entry.method);
   const findings: Finding[] = [];
   for (const [key, value] of Object.entries(entry.parameters)) {
     try {
-      resolveParameters(method, { [key]: value }, `method "${entry.id}"`);
+      allParameters(found, { [key]: value }, draft.tasks.length, `method "${entry.id}"`);
     } catch (error) {
       const failure = failureOf(error);
       if (failure === undefined) throw error;

@@ -1,16 +1,20 @@
 /** The methods as the Merge view offers them: everything comes from the records of the methods. */
 import type { MethodCard, ParameterCard } from '../api/merge.ts';
-import { resolveParameters, type Parameter } from '../lib/parameters.ts';
+import { resolveParameters, type Parameter, type ParameterTable } from '../lib/parameters.ts';
+import { families } from '../merging/method.ts';
 import { catalogue, type CatalogueEntry } from '../runs/catalogue.ts';
 
 export function methodCards(): MethodCard[] {
   return catalogue.map((entry) => {
     const { kind, method } = entry;
     const described = kind === 'reference' ? undefined : entry.method;
-    const parameters = Object.entries(method.parameters as Record<string, Parameter>);
+    const perExpert = entry.kind === 'static' ? entry.method.perExpert : {};
+    const table: ParameterTable = { ...method.parameters, ...perExpert };
+    const parameters = Object.entries(table);
     return {
       id: method.id,
       kind,
+      family: familyTitle(entry),
       title: method.title,
       summary: method.summary,
       formula: described?.formula ?? null,
@@ -19,6 +23,17 @@ export function methodCards(): MethodCard[] {
       parameters: Object.fromEntries(parameters.map(([name, each]) => [name, card(each)])),
     };
   });
+}
+
+function familyTitle(entry: CatalogueEntry): string {
+  switch (entry.kind) {
+    case 'reference':
+      return 'To compare with';
+    case 'adaptive':
+      return 'Learning on unlabelled images';
+    case 'static':
+      return families[entry.method.family];
+  }
 }
 
 function card(parameter: Parameter): ParameterCard {

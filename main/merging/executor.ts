@@ -10,12 +10,10 @@ import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
 import { visionTensors } from '../models/vit.ts';
 import { checkCompatible } from './compatibility.ts';
-import type { Group, GroupSource, Method } from './method.ts';
-import {
-  resolveParameters,
-  type GivenParameters,
-  type ParameterValues,
-} from '../lib/parameters.ts';
+import type { GivenParameters } from '../lib/parameters.ts';
+import { mergeGroups, readCount, type GroupSource } from './merge-groups.ts';
+import type { Group, Method } from './method.ts';
+import { resolveSettings } from './settings.ts';
 
 export interface MergedTensor extends Tensor {
   readonly name: string;
@@ -38,6 +36,8 @@ export interface MergeOptions {
   readonly method: Method;
   /** Checked against the method's table; what is left out takes its default. */
   readonly parameters?: GivenParameters;
+  /** Of the recipe, for methods that draw at random. */
+  readonly seed: number;
   readonly base: Checkpoint;
   /** In recipe order. */
   readonly experts: readonly Checkpoint[];
@@ -89,33 +89,14 @@ async function* mergeEncoder(
 ): AsyncGenerator<Tensor & { readonly name: string }, void, undefined> {
   const { method, base, experts } = options;
   const shapes = visionTensors(checkCompatible(base, experts).config);
-  const parameters = resolveParameters(method, options.parameters ?? {}, `method "${method.id}"`);
-  const passes = 1 + (method.preparation?.passes(parameters) ?? 0);
+  const where = `method "${method.id}"`;
+  const values = resolveSettings(method, options.parameters ?? {}, experts.length, where);
+  const use = { method, seed: options.seed, ...values };
+  const passes = readCount(use);
   const source = new CheckpointGroups(base, experts, shapes, progress, options.signal);
   progress.expect(passes * shapes.size, passes * source.bytes);
-  for await (const { name, data } of mergeGroups(method, parameters, source)) {
+  for await (const { name, data } of mergeGroups(use, source)) {
     yield { name, shape: shapes.get(name) ?? [], data };
-  }
-}
-
-/** Runs a method over groups from anywhere; `parameters` are already resolved. */
-export async function* mergeGroups(
-  method: Method,
-  parameters: ParameterValues,
-  source: GroupSource,
-): AsyncGenerator<{ readonly name: string; readonly data: Float32Array }, void, undefined> {
-  const prepared = await method.preparation?.run(source, parameters);
-  for await (const group of source.groups()) {
-    const data = method.merge(group, parameters, prepared);
-    const { count, firstIndex } = findNonFinite(data);
-    if (count > 0) {
-      throw new AppError('merge.non_finite', {
-        what: `method "${method.id}" gives ${count} values too large for fp32, the first at index ${firstIndex}`,
-        where: `tensor "${group.name}"`,
-        hint: 'use a smaller scaling coefficient',
-      });
-    }
-    yield { name: group.name, data };
   }
 }
 
@@ -130,7 +111,7 @@ class CheckpointGroups implements GroupSource {
   /** Read in one pass. */
   readonly bytes: number;
   readonly #models: readonly Checkpoint[];
-  readonly #names: readonly string[];
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
   readonly #progress: Progress;
   readonly #signal: AbortSignal | undefined;
   #checked = false;
@@ -143,7 +124,7 @@ class CheckpointGroups implements GroupSource {
     signal: AbortSignal | undefined,
   ) {
     this.#models = [base, ...experts];
-    this.#names = [...shapes.keys()];
+    this.#shapes = shapes;
     this.#progress = progress;
     this.#signal = signal;
     this.expertCount = experts.length;
@@ -152,11 +133,11 @@ class CheckpointGroups implements GroupSource {
   }
 
   async *groups(): AsyncGenerator<Group, void, undefined> {
-    for (const name of this.#names) {
+    for (const [name, shape] of this.#shapes) {
       throwIfCancelled(this.#signal);
       const [base, ...experts] = await this.#read(name);
       if (base === undefined) return;
-      yield { name, base, experts };
+      yield { name, shape, offset: 0, base, experts };
       this.#progress.advance(name, base.byteLength * this.#models.length);
     }
     this.#checked = true;

@@ -4,36 +4,74 @@
  * are, so the upper bits are counted first, then the lower bits of those that share the upper ones.
  */
 import { BLOCK, forEachBlock } from './blocks.ts';
-import type { GroupSource } from './method.ts';
-
-/** How often `selectMagnitudes` reads all groups. */
-export const SELECTION_PASSES = 2;
+import { definePass, type Group, type MergeTotals, type Pass } from './method.ts';
 
 const LOW_BITS = 15;
 const LOW_COUNT = 2 ** LOW_BITS;
 const HIGH_COUNT = 2 ** (31 - LOW_BITS);
 const MAGNITUDE = 0x7fffffff;
 
-/** For each expert the rank-th smallest magnitude; the smallest has rank 1. */
-export async function selectMagnitudes(
-  source: GroupSource,
-  rank: number,
-): Promise<readonly number[]> {
-  const experts = Array.from({ length: source.expertCount }, (_, expert) => expert);
+/** Per expert, how many values have each pattern of bits; fp64, for a count above 2^32 must not wrap. */
+type Counts = readonly Float64Array[];
 
-  // fp64 counters: a count above 2^32 must not wrap.
-  const high = experts.map(() => new Float64Array(HIGH_COUNT));
-  await forEachBlockOfBits(source, (expert, bits, count) => countHigh(bits, count, high[expert]!));
-  const bins = high.map((counts) => findRank(counts, rank));
+export interface Selection {
+  /** Per expert the bin of upper bits that holds the wanted value, and its rank in that bin. */
+  readonly bins?: readonly { readonly bin: number; readonly rest: number }[];
+  /** Per expert the wanted magnitude. */
+  readonly magnitudes?: readonly number[];
+}
 
-  const low = experts.map(() => new Float64Array(LOW_COUNT));
-  await forEachBlockOfBits(source, (expert, bits, count) =>
-    countLow(bits, count, bins[expert]!.bin, low[expert]!),
-  );
-  return bins.map(({ bin, rest }, expert) => {
-    const pattern = (bin << LOW_BITS) | findRank(low[expert]!, rest).bin;
-    return new Float32Array(Uint32Array.of(pattern).buffer)[0]!;
-  });
+/**
+ * The passes after which `prepared` holds, for each expert, the magnitude of the rank that `rankOf` asks
+ * for; the smallest has rank 1.
+ */
+export function selectionPasses(
+  rankOf: (totals: MergeTotals) => number,
+): readonly Pass<Selection>[] {
+  return [
+    definePass<Selection, Counts>({
+      orderFree: true,
+      begin: ({ expertCount }) => emptyCounts(expertCount, HIGH_COUNT),
+      add(counts, group) {
+        forEachBlockOfBits(group, (expert, bits, count) => {
+          countHigh(bits, count, counts[expert]!);
+        });
+      },
+      combine: addCounts,
+      finish: (counts, prepared, totals) => ({
+        ...prepared,
+        bins: counts.map((each) => findRank(each, rankOf(totals))),
+      }),
+    }),
+    definePass<Selection, Counts>({
+      orderFree: true,
+      begin: ({ expertCount }) => emptyCounts(expertCount, LOW_COUNT),
+      add(counts, group, _parameters, { prepared }) {
+        forEachBlockOfBits(group, (expert, bits, count) => {
+          countLow(bits, count, prepared.bins![expert]!.bin, counts[expert]!);
+        });
+      },
+      combine: addCounts,
+      finish: (counts, prepared) => ({
+        ...prepared,
+        magnitudes: prepared!.bins!.map(({ bin, rest }, expert) => {
+          const pattern = (bin << LOW_BITS) | findRank(counts[expert]!, rest).bin;
+          return new Float32Array(Uint32Array.of(pattern).buffer)[0]!;
+        }),
+      }),
+    }),
+  ];
+}
+
+function emptyCounts(expertCount: number, bins: number): Counts {
+  return Array.from({ length: expertCount }, () => new Float64Array(bins));
+}
+
+function addCounts(into: Counts, later: Counts): void {
+  for (const [expert, counts] of into.entries()) {
+    const more = later[expert]!;
+    for (let bin = 0; bin < counts.length; bin++) counts[bin]! += more[bin]!;
+  }
 }
 
 /** The bin that holds the rank-th item, and the item's rank within that bin. */
@@ -70,18 +108,16 @@ function subtract(
 }
 
 /** Hands out the bit patterns of θk − θ0, rounded to fp32, block by block. */
-async function forEachBlockOfBits(
-  source: GroupSource,
+function forEachBlockOfBits(
+  { base, experts }: Group,
   visit: (expert: number, bits: Int32Array, count: number) => void,
-): Promise<void> {
+): void {
   const differences = new Float32Array(BLOCK);
   const bits = new Int32Array(differences.buffer);
-  for await (const { base, experts } of source.groups()) {
-    for (const [k, expert] of experts.entries()) {
-      forEachBlock(base.length, (begin, end) => {
-        subtract(differences, expert, base, begin, end);
-        visit(k, bits, end - begin);
-      });
-    }
+  for (const [k, expert] of experts.entries()) {
+    forEachBlock(base.length, (begin, end) => {
+      subtract(differences, expert, base, begin, end);
+      visit(k, bits, end - begin);
+    });
   }
 }

@@ -3,7 +3,13 @@ import type { AdaptiveMethod } from '../adaptation/method.ts';
 import { adaptiveMethods } from '../adaptation/methods.ts';
 import { methods as staticMethods } from '../merging/index.ts';
 import type { Method } from '../merging/method.ts';
-import { resolveParameters, type Parameterized } from '../lib/parameters.ts';
+import { flatSettings, resolveSettings, type ParameterReport } from '../merging/settings.ts';
+import {
+  resolveParameters,
+  type GivenParameters,
+  type Parameterized,
+  type ParameterPlace,
+} from '../lib/parameters.ts';
 import type { MethodCatalogue, RecipeMethod } from './recipe.ts';
 
 /** What merges are compared with; neither merges anything. */
@@ -48,11 +54,25 @@ export function catalogueEntry(id: string): CatalogueEntry {
   return entry;
 }
 
+/**
+ * The parameters of a method with defaults filled in; a list where each expert has its own value.
+ * Throws what `resolveSettings` throws.
+ */
+export function allParameters(
+  { kind, method }: CatalogueEntry,
+  given: GivenParameters,
+  expertCount: number,
+  where: ParameterPlace,
+): ParameterReport {
+  if (kind !== 'static') return resolveParameters(method, given, where);
+  return flatSettings(method, resolveSettings(method, given, expertCount, where));
+}
+
 /** What recipes are checked against. */
 export const methodCatalogue: MethodCatalogue = {
   ids: [...entries.keys()],
-  validate: (id, parameters, where) => {
-    resolveParameters(catalogueEntry(id).method, parameters, where);
+  validate: (id, parameters, expertCount, where) => {
+    allParameters(catalogueEntry(id), parameters, expertCount, where);
   },
 };
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { AppError } from '../lib/errors.ts';
 import { readJsonLines } from '../lib/durable.ts';
 import { resolveParameters } from '../lib/parameters.ts';
-import { catalogueEntry, methodCatalogue } from './catalogue.ts';
+import { allParameters, catalogueEntry, methodCatalogue } from './catalogue.ts';
 import { timingSchema } from './events.ts';
 import { resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
 import type { Report } from './report.ts';
@@ -56,8 +56,8 @@ export function conditionsOf(
   recipe: Recipe,
   { title, threads }: Pick<Report['engine'], 'title' | 'threads'>,
 ): string {
-  const { method } = catalogueEntry(entry.method);
-  const parameters = resolveParameters(method, entry.parameters, entry.id);
+  const found = catalogueEntry(entry.method);
+  const parameters = allParameters(found, entry.parameters, recipe.tasks.length, entry.id);
   return JSON.stringify([
     entry.method,
     Object.entries(parameters).filter(([key]) => !timeless.has(key)),

@@ -79,7 +79,12 @@ export interface MethodCatalogue {
    * Refuses parameters the method does not take. `where` says where in the recipe the parameters, or
    * the one named, stand.
    */
-  validate(methodId: string, parameters: MethodParameters, where: ParameterPlace): void;
+  validate(
+    methodId: string,
+    parameters: MethodParameters,
+    expertCount: number,
+    where: ParameterPlace,
+  ): void;
 }
 export type ParameterPlace = (parameter?: string) => string;
 
@@ -166,7 +171,7 @@ function checkMethods(recipe: Recipe, methods: MethodCatalogue, place: RecipePla
       const written = place(['methods', index, 'method'], ['methods', index, 'id']);
       throw unknownMethod(entry.method, methods.ids, written);
     }
-    methods.validate(entry.method, entry.parameters, (parameter) =>
+    methods.validate(entry.method, entry.parameters, recipe.tasks.length, (parameter) =>
       parameter === undefined
         ? place(['methods', index, 'parameters'], ['methods', index])
         : place(['methods', index, 'parameters', parameter], ['methods', index]),

@@ -9,9 +9,10 @@ import {
 } from '../evaluation/evaluate.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { mergeToMemory } from '../merging/executor.ts';
-import { resolveParameters, type ParameterValues } from '../lib/parameters.ts';
+import { resolveParameters } from '../lib/parameters.ts';
+import type { ParameterReport } from '../merging/settings.ts';
 import { staticModel, type MergedModel, type Reduction } from '../models/merged-model.ts';
-import { catalogueEntry, titleOf } from './catalogue.ts';
+import { allParameters, catalogueEntry, titleOf } from './catalogue.ts';
 import type { RunControl } from './control.ts';
 import type { RunEvent } from './events.ts';
 import type { RunInputs } from './inputs.ts';
@@ -49,7 +50,7 @@ export interface MethodContext {
 /** A model to evaluate, with what it was made from. */
 export interface PreparedMethod {
   readonly entry: RecipeMethod;
-  readonly parameters: ParameterValues;
+  readonly parameters: ParameterReport;
   readonly model: MergedModel;
   readonly settings: AdaptationSettings | undefined;
 }
@@ -64,7 +65,7 @@ export async function prepareMethod(
   const { recipe, inputs, signal } = context;
   const found = catalogueEntry(entry.method);
   const where = `method "${entry.id}" of recipe "${recipe.name}"`;
-  const parameters = resolveParameters(found.method, entry.parameters, where);
+  const parameters = allParameters(found, entry.parameters, recipe.tasks.length, where);
   switch (found.kind) {
     case 'reference':
       if (found.method.id === 'individual') return undefined;
@@ -72,7 +73,8 @@ export async function prepareMethod(
     case 'static': {
       const weights = await mergeToMemory({
         method: found.method,
-        parameters,
+        parameters: entry.parameters,
+        seed: recipe.seed,
         base: inputs.baseCheckpoint,
         experts: inputs.expertCheckpoints,
         signal,
@@ -88,11 +90,12 @@ export async function prepareMethod(
         base: inputs.base.weights,
         experts: inputs.experts.map(({ weights }) => weights),
       };
+      const values = resolveParameters(found.method, entry.parameters, where);
       return {
         entry,
         parameters,
-        model: found.method.create(set, parameters, recipe.seed),
-        settings: found.method.settings(parameters),
+        model: found.method.create(set, values, recipe.seed),
+        settings: found.method.settings(values),
       };
     }
   }

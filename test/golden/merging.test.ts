@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { methods } from '../../main/merging/index.ts';
-import { runMethod } from '../unit/merging/in-memory.ts';
+import { groupOf, runMethod } from '../unit/merging/in-memory.ts';
 
 interface GoldenCase {
   /** Every sum is exact, so the outputs must agree bit for bit. */
@@ -23,11 +23,13 @@ describe.each(readdirSync(folder).sort())('%s', (file) => {
   const { exact, base, experts, outputs } = JSON.parse(
     readFileSync(new URL(file, folder), 'utf8'),
   ) as GoldenCase;
-  const groups = base.map((values, index) => ({
-    name: `tensor ${index}`,
-    base: fp32(values),
-    experts: experts.map((tensors) => fp32(tensors[index] ?? [])),
-  }));
+  const groups = base.map((values, index) =>
+    groupOf(
+      `tensor ${index}`,
+      fp32(values),
+      experts.map((tensors) => fp32(tensors[index] ?? [])),
+    ),
+  );
 
   test.each(outputs.map((output) => ({ ...output, label: JSON.stringify(output.parameters) })))(
     '$method $label',

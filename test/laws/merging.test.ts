@@ -5,7 +5,7 @@ import { methods } from '../../main/merging/index.ts';
 import { laws, type LawId } from '../../main/merging/laws.ts';
 import type { Group, Method } from '../../main/merging/method.ts';
 import type { GivenParameters, Parameter } from '../../main/lib/parameters.ts';
-import { runMethod } from '../unit/merging/in-memory.ts';
+import { groupOf, runMethod } from '../unit/merging/in-memory.ts';
 
 interface Sample {
   readonly groups: readonly Group[];
@@ -14,7 +14,12 @@ interface Sample {
   readonly order: readonly number[];
 }
 
-type Run = (groups: readonly Group[], change?: GivenParameters) => Promise<number[][]>;
+/** Runs the method; parameters given per expert are taken in `order`, which may be shorter. */
+type Run = (
+  groups: readonly Group[],
+  change?: GivenParameters,
+  order?: readonly number[],
+) => Promise<number[][]>;
 
 /** One checked claim for each law, given a way to run the method with the parameters of the sample. */
 const claims: Record<LawId, (run: Run, sample: Sample) => Promise<void>> = {
@@ -30,7 +35,7 @@ const claims: Record<LawId, (run: Run, sample: Sample) => Promise<void>> = {
       ...group,
       experts: order.map((expert) => group.experts[expert]!),
     }));
-    expect(await run(reordered)).toEqual(await run(groups));
+    expect(await run(reordered, {}, order)).toEqual(await run(groups));
   },
   async base_unused(run, { groups }) {
     const rebased = groups.map((group) => ({ ...group, base: group.base.map((x) => 1 - x) }));
@@ -38,7 +43,7 @@ const claims: Record<LawId, (run: Run, sample: Sample) => Promise<void>> = {
   },
   async single_expert(run, { groups }) {
     const single = groups.map((group) => ({ ...group, experts: group.experts.slice(0, 1) }));
-    expect(await run(single)).toEqual(single.map(({ experts }) => plain(experts[0]!)));
+    expect(await run(single, {}, [0])).toEqual(single.map(({ experts }) => plain(experts[0]!)));
   },
   async identical_experts(run, { groups }) {
     const same = groups.map((group) => ({
@@ -84,8 +89,10 @@ const claims: Record<LawId, (run: Run, sample: Sample) => Promise<void>> = {
       return half === 0 ? values.subarray(0, middle) : values.subarray(middle);
     };
     const halves = ([1, 0] as const).flatMap((half) =>
-      groups.map(({ name, base, experts }) => ({
-        name: `${name}.${half}`,
+      groups.map(({ name, shape, base, experts }) => ({
+        name,
+        shape,
+        offset: half === 0 ? 0 : base.length >> 1,
         base: cut(base, half),
         experts: experts.map((expert) => cut(expert, half)),
       })),
@@ -100,10 +107,10 @@ const plain = (values: Float32Array): number[] => Array.from(values);
 const bases = (groups: readonly Group[]): number[][] => groups.map(({ base }) => plain(base));
 
 function mapValues(groups: readonly Group[], change: (value: number) => number): Group[] {
-  return groups.map(({ name, base, experts }) => ({
-    name,
-    base: base.map(change),
-    experts: experts.map((expert) => expert.map(change)),
+  return groups.map((group) => ({
+    ...group,
+    base: group.base.map(change),
+    experts: group.experts.map((expert) => expert.map(change)),
   }));
 }
 
@@ -130,28 +137,34 @@ function parameterValue(parameter: Parameter): fc.Arbitrary<unknown> {
 function samples(method: Method, needed: GivenParameters): fc.Arbitrary<Sample> {
   const value = fc.integer({ min: -40, max: 40 }).map((count) => count / 256);
   const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 3 });
-  return fc.tuple(fc.integer({ min: 1, max: 5 }), sizes).chain(([count, lengths]) => {
-    const values = (length: number) =>
-      fc.array(value, { minLength: length, maxLength: length }).map((x) => Float32Array.from(x));
-    const group = (length: number, index: number) =>
-      fc.record({
-        name: fc.constant(`tensor ${index}`),
-        base: values(length),
-        experts: fc.array(values(length), { minLength: count, maxLength: count }),
+  const { min, max = 5 } = method.inputs.experts;
+  return fc
+    .tuple(fc.integer({ min, max: Math.max(min, Math.min(max, 5)) }), sizes)
+    .chain(([count, lengths]) => {
+      const values = (length: number) =>
+        fc.array(value, { minLength: length, maxLength: length }).map((x) => Float32Array.from(x));
+      const group = (length: number, index: number) =>
+        fc
+          .tuple(values(length), fc.array(values(length), { minLength: count, maxLength: count }))
+          .map(([base, experts]) => groupOf(`tensor ${index}`, base, experts));
+      const order = Array.from({ length: count }, (_, expert) => expert);
+      return fc.record({
+        groups: fc.tuple(...lengths.map(group)),
+        parameters: fc
+          .record(
+            Object.fromEntries(
+              Object.entries({ ...method.parameters, ...method.perExpert }).map(([key, row]) => [
+                key,
+                key in method.perExpert
+                  ? fc.array(parameterValue(row), { minLength: count, maxLength: count })
+                  : parameterValue(row),
+              ]),
+            ),
+          )
+          .map((drawn) => ({ ...drawn, ...needed })),
+        order: fc.shuffledSubarray(order, { minLength: count, maxLength: count }),
       });
-    const order = Array.from({ length: count }, (_, expert) => expert);
-    return fc.record({
-      groups: fc.tuple(...lengths.map(group)),
-      parameters: fc
-        .record(
-          Object.fromEntries(
-            Object.entries(method.parameters).map(([key, row]) => [key, parameterValue(row)]),
-          ),
-        )
-        .map((drawn) => ({ ...drawn, ...needed })),
-      order: fc.shuffledSubarray(order, { minLength: count, maxLength: count }),
     });
-  });
 }
 
 describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, method) => {
@@ -161,8 +174,14 @@ describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, m
     '$law: $meaning',
     async ({ law, needed }) => {
       const property = fc.asyncProperty(samples(method, needed), async (sample) => {
-        const run: Run = async (groups, change = {}) =>
-          (await runMethod(method, { ...sample.parameters, ...change }, groups)).map(plain);
+        const run: Run = async (groups, change = {}, order) => {
+          const given = Object.entries({ ...sample.parameters, ...change }).map(([key, value]) => {
+            const ordered =
+              Array.isArray(value) && order?.map((expert) => value[expert] as unknown);
+            return [key, ordered || value];
+          });
+          return (await runMethod(method, Object.fromEntries(given), groups)).map(plain);
+        };
         await claims[law](run, sample);
       });
       await fc.assert(property, { numRuns: 100, seed: 1 });

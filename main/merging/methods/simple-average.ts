@@ -3,6 +3,7 @@ import { defineMethod } from '../method.ts';
 export const simpleAverage = defineMethod({
   id: 'simple_average',
   title: 'Simple average',
+  family: 'averaging',
   paper: {
     title: 'Model soups: averaging weights of multiple fine-tuned models (Wortsman et al. 2022)',
     url: 'https://arxiv.org/abs/2203.05482',
@@ -11,7 +12,9 @@ export const simpleAverage = defineMethod({
     'Every weight of the merged model is the mean of that weight over the experts. ' +
     'It has no parameters and does not use the base model.',
   formula: 'θ = (1/K) Σ θk',
+  inputs: { base: 'unused', experts: { min: 1 } },
   parameters: {},
+  perExpert: {},
   laws: {
     base_copies: {},
     expert_order: {},
@@ -23,6 +26,7 @@ export const simpleAverage = defineMethod({
     within_experts: {},
     sharding: {},
   },
+  unit: 'value',
 
   merge({ experts, base }) {
     const merged = new Float32Array(base.length);

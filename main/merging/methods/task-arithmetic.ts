@@ -3,6 +3,7 @@ import { defineMethod } from '../method.ts';
 export const taskArithmetic = defineMethod({
   id: 'task_arithmetic',
   title: 'Task arithmetic',
+  family: 'task_vectors',
   paper: {
     title: 'Editing models with task arithmetic (Ilharco et al. 2023)',
     url: 'https://arxiv.org/abs/2212.04089',
@@ -11,6 +12,7 @@ export const taskArithmetic = defineMethod({
     'The task vectors (expert minus base) of all experts are added up and a share of the sum is added to the base. ' +
     'A larger share moves further towards the experts, but their changes also disturb each other more.',
   formula: 'θ = θ0 + λ Σ (θk − θ0)',
+  inputs: { base: 'required', experts: { min: 1 } },
   parameters: {
     lambda: {
       kind: 'number',
@@ -20,6 +22,7 @@ export const taskArithmetic = defineMethod({
       help: 'The share of the summed task vectors to add; 0.3 is customary for eight tasks. A negative value forgets the tasks.',
     },
   },
+  perExpert: {},
   laws: {
     base_copies: {},
     expert_order: {},
@@ -30,6 +33,7 @@ export const taskArithmetic = defineMethod({
     negation: {},
     sharding: {},
   },
+  unit: 'value',
 
   merge({ base, experts }, { lambda }) {
     const merged = new Float32Array(base.length);

@@ -3,12 +3,13 @@
  * task, entries equal to the threshold are all kept, and a position whose trimmed values cancel takes
  * the sign of the majority of all positions. Differences are taken in fp64 and only compared as fp32.
  */
-import { defineMethod, type Group, type GroupSource } from '../method.ts';
-import { SELECTION_PASSES, selectMagnitudes } from '../select-magnitudes.ts';
+import { defineMethod, definePass, type Group, type Pass } from '../method.ts';
+import { selectionPasses, type Selection } from '../select-magnitudes.ts';
 
 export const ties = defineMethod({
   id: 'ties',
   title: 'TIES-Merging',
+  family: 'sparse',
   paper: {
     title: 'TIES-Merging: resolving interference when merging models (Yadav et al. 2023)',
     url: 'https://arxiv.org/abs/2306.01708',
@@ -17,6 +18,7 @@ export const ties = defineMethod({
     'Each task vector keeps only its largest changes; at every weight the experts elect a sign, and only changes of that sign are added to the base. ' +
     'This keeps small and contradicting changes from drowning the important ones.',
   formula: 'θ = θ0 + λ Σ { τ̂k : sign τ̂k = sign Σ τ̂j }, τ̂k = largest values of θk − θ0',
+  inputs: { base: 'required', experts: { min: 1 } },
   parameters: {
     density: {
       kind: 'number',
@@ -40,6 +42,7 @@ export const ties = defineMethod({
       help: 'Whether the changes that agree with the elected sign are added up, or averaged over the experts that have one.',
     },
   },
+  perExpert: {},
   laws: {
     base_copies: {},
     expert_order: {},
@@ -51,15 +54,17 @@ export const ties = defineMethod({
     sharding: {},
   },
 
-  preparation: {
-    passes: ({ density }) => (density === 1 ? 1 : SELECTION_PASSES + 1),
-    async run(source: GroupSource, { density }): Promise<TiesPreparation> {
-      const thresholds = await trimThresholds(source, density);
-      return { thresholds, majoritySign: await majorityOf(source, thresholds) };
-    },
-  },
+  unit: 'value',
 
-  merge({ base, experts }, { lambda, merge }, { thresholds, majoritySign }) {
+  // A density of 1 keeps everything; the original fails on it, asking for the 0-th smallest.
+  passes: ({ density }): readonly Pass<TiesPreparation>[] => [
+    ...(density === 1 ? [] : selectionPasses(({ valueCount }) => trimRank(valueCount, density))),
+    majorityPass,
+  ],
+
+  merge({ base, experts }, { lambda, merge }, { prepared }) {
+    const thresholds = thresholdsOf(prepared, experts.length);
+    const { majoritySign = 0 } = prepared;
     const merged = new Float32Array(base.length);
     const mean = merge === 'mean';
     for (let i = 0; i < merged.length; i++) {
@@ -90,35 +95,37 @@ export const ties = defineMethod({
   },
 });
 
-interface TiesPreparation {
-  /** For each expert the least |τ| that is kept; positive, so that no change is never kept. */
-  readonly thresholds: readonly number[];
-  /** −1, 0 or 1. */
-  readonly majoritySign: number;
+interface TiesPreparation extends Selection {
+  /** −1, 0 or 1, of the elected signs of all positions. */
+  readonly majoritySign?: number;
 }
 
 const LEAST_POSITIVE_FP32 = 2 ** -149;
 
-/** The (d − ⌊d K⌋)-th smallest |τ| of every expert, d being the number of values of a model. */
-async function trimThresholds(source: GroupSource, density: number): Promise<readonly number[]> {
-  const { expertCount, valueCount } = source;
-  const rank = Math.max(valueCount - Math.floor(valueCount * density), 1);
-  // The original fails on density 1, asking for the 0-th smallest.
-  const magnitudes =
-    density === 1
-      ? Array.from({ length: expertCount }, () => 0)
-      : await selectMagnitudes(source, rank);
-  return magnitudes.map((magnitude) => Math.max(magnitude, LEAST_POSITIVE_FP32));
+/** The (d − ⌊d K⌋)-th smallest of d values is the least that is kept. */
+function trimRank(valueCount: number, density: number): number {
+  return Math.max(valueCount - Math.floor(valueCount * density), 1);
 }
 
-/** Of the elected signs of all positions. */
-async function majorityOf(source: GroupSource, thresholds: readonly number[]): Promise<number> {
-  let balance = 0;
-  for await (const group of source.groups()) balance += signBalance(group, thresholds);
-  return Math.sign(balance);
+/** For each expert the least |τ| that is kept; positive, so that no change is never kept. */
+function thresholdsOf(prepared: TiesPreparation | undefined, expertCount: number): Float64Array {
+  const thresholds = new Float64Array(expertCount).fill(LEAST_POSITIVE_FP32);
+  return thresholds.map((least, expert) => Math.max(prepared?.magnitudes?.[expert] ?? 0, least));
 }
 
-function signBalance({ base, experts }: Group, thresholds: readonly number[]): number {
+const majorityPass = definePass<TiesPreparation, { balance: number }>({
+  orderFree: true,
+  begin: () => ({ balance: 0 }),
+  add(tally, group, _parameters, { prepared }) {
+    tally.balance += signBalance(group, thresholdsOf(prepared, group.experts.length));
+  },
+  combine(into, { balance }) {
+    into.balance += balance;
+  },
+  finish: ({ balance }, prepared) => ({ ...prepared, majoritySign: Math.sign(balance) }),
+});
+
+function signBalance({ base, experts }: Group, thresholds: Float64Array): number {
   let balance = 0;
   for (let i = 0; i < base.length; i++) {
     const origin = base[i]!;

@@ -8,6 +8,8 @@ import {
   type MergeProgress,
 } from '../../../main/merging/executor.ts';
 import { methods } from '../../../main/merging/index.ts';
+import { readCount } from '../../../main/merging/merge-groups.ts';
+import { resolveSettings } from '../../../main/merging/settings.ts';
 import { taskArithmetic } from '../../../main/merging/methods/task-arithmetic.ts';
 import { ties } from '../../../main/merging/methods/ties.ts';
 import { parameterCount, visionTensors } from '../../../main/models/vit.ts';
@@ -30,6 +32,7 @@ const extras: [string, MemoryTensor][] = [
 function inputs(experts = expertWeights) {
   const base = new Map([...extras.slice(0, 1), ...baseWeights, ...extras.slice(1)]);
   return {
+    seed: 1,
     base: memoryCheckpoint('/base', base),
     experts: experts.map((weights, k) => memoryCheckpoint(`/expert-${String(k)}`, weights)),
   };
@@ -91,8 +94,8 @@ describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, m
 
   test('every tensor is read once in each pass', async () => {
     const { base, experts } = inputs();
-    await mergeToMemory({ method, base, experts });
-    const passes = method.id === 'ties' ? 4 : 1;
+    await mergeToMemory({ method, seed: 1, base, experts });
+    const passes = readCount({ method, seed: 1, ...resolveSettings(method, {}, 3, 'test') });
     const names = [...shapes.keys()];
     const expected = Array.from({ length: passes }, () => names).flat();
     for (const model of [base, ...experts]) expect(model.reads).toEqual(expected);
@@ -101,7 +104,7 @@ describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, m
 
 test('TIES at full density reads the models twice', async () => {
   const { base, experts } = inputs();
-  await mergeToMemory({ method: ties, parameters: { density: 1 }, base, experts });
+  await mergeToMemory({ method: ties, parameters: { density: 1 }, seed: 1, base, experts });
   expect(base.reads).toHaveLength(2 * shapes.size);
 });
 
@@ -121,7 +124,13 @@ test.each([
 
 test('parameters are checked before anything is read', async () => {
   const { base, experts } = inputs();
-  const merge = collect({ method: taskArithmetic, parameters: { lamda: 1 }, base, experts });
+  const merge = collect({
+    method: taskArithmetic,
+    parameters: { lamda: 1 },
+    seed: 1,
+    base,
+    experts,
+  });
   await expect(merge).rejects.toMatchObject({
     code: 'recipe.unknown_parameter',
     where: 'method "task_arithmetic"',
@@ -140,7 +149,14 @@ describe('cancelling', () => {
     const onProgress = ({ index }: MergeProgress) => {
       if (index === after) controller.abort();
     };
-    const merge = collect({ method, base, experts, onProgress, signal: controller.signal });
+    const merge = collect({
+      method,
+      seed: 1,
+      base,
+      experts,
+      onProgress,
+      signal: controller.signal,
+    });
     await expect(merge).rejects.toBeInstanceOf(CancelledError);
     expect(base.reads).toHaveLength(after);
   });

@@ -3,9 +3,10 @@ import type { Checkpoint, TensorInfo } from '../../../main/checkpoints/checkpoin
 import type { DType } from '../../../main/checkpoints/dtype.ts';
 import { normals, randomStream } from '../../../main/lib/random.ts';
 import { elementCount, type Tensor } from '../../../main/lib/tensor.ts';
-import { mergeGroups } from '../../../main/merging/executor.ts';
-import type { Group, GroupSource, Method } from '../../../main/merging/method.ts';
-import { resolveParameters, type GivenParameters } from '../../../main/lib/parameters.ts';
+import type { GivenParameters } from '../../../main/lib/parameters.ts';
+import { mergeGroups, type GroupSource } from '../../../main/merging/merge-groups.ts';
+import type { Group, Method } from '../../../main/merging/method.ts';
+import { resolveSettings } from '../../../main/merging/settings.ts';
 import { formatVisionConfig, type VisionConfig } from '../../../main/models/vision-config.ts';
 import { visionTensors } from '../../../main/models/vit.ts';
 
@@ -15,17 +16,33 @@ export async function runMethod(
   given: GivenParameters,
   groups: readonly Group[],
 ): Promise<Float32Array[]> {
-  const source: GroupSource = {
+  const source = sourceOf(groups);
+  const values = resolveSettings(method, given, source.expertCount, 'test');
+  const merged: Float32Array[] = [];
+  for await (const { data } of mergeGroups({ method, seed: 1, ...values }, source)) {
+    merged.push(data);
+  }
+  return merged;
+}
+
+export function sourceOf(groups: readonly Group[]): GroupSource {
+  return {
     expertCount: groups[0]?.experts.length ?? 0,
     valueCount: groups.reduce((sum, { base }) => sum + base.length, 0),
     async *groups() {
       yield* groups;
     },
   };
-  const merged: Float32Array[] = [];
-  const parameters = resolveParameters(method, given, 'test');
-  for await (const { data } of mergeGroups(method, parameters, source)) merged.push(data);
-  return merged;
+}
+
+/** A whole tensor; a vector unless a shape is given. */
+export function groupOf(
+  name: string,
+  base: Float32Array,
+  experts: readonly Float32Array[],
+  shape: readonly number[] = [base.length],
+): Group {
+  return { name, shape, offset: 0, base, experts };
 }
 
 export const tinyConfig: VisionConfig = {

@@ -5,7 +5,8 @@ import { methods } from '../../../main/merging/index.ts';
 import { taskArithmetic } from '../../../main/merging/methods/task-arithmetic.ts';
 import { ties } from '../../../main/merging/methods/ties.ts';
 import { resolveParameters } from '../../../main/lib/parameters.ts';
-import { runMethod } from './in-memory.ts';
+import { resolveSettings } from '../../../main/merging/settings.ts';
+import { groupOf, runMethod } from './in-memory.ts';
 
 const fp32 = (...values: number[]) => Float32Array.from(values);
 const zeros = new Float32Array(10);
@@ -15,14 +16,14 @@ test('the index lists every file of methods/', () => {
 });
 
 test('ids are unique', () => {
-  expect(methods.map(({ id }) => id)).toEqual(['simple_average', 'task_arithmetic', 'ties']);
+  expect(new Set(methods.map(({ id }) => id)).size).toBe(methods.length);
 });
 
 describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, method) => {
   test('its defaults and the values its laws need are valid', () => {
-    resolveParameters(method, {}, 'test');
-    for (const needed of Object.values(method.laws)) resolveParameters(method, needed, 'test');
-    for (const parameter of Object.values(method.parameters)) {
+    resolveSettings(method, {}, 2, 'test');
+    for (const needed of Object.values(method.laws)) resolveSettings(method, needed, 2, 'test');
+    for (const parameter of Object.values({ ...method.parameters, ...method.perExpert })) {
       const given = { p: parameter.default };
       resolveParameters({ id: method.id, parameters: { p: parameter } }, given, 'test');
     }
@@ -39,23 +40,9 @@ const tasks = [
   fp32(-0.5, 0.4, 0.2, -0.1, -0.2, 0, 0, 0.7, -0.05, 0.01),
   fp32(0.1, 0.4, -0.3, 0.2, 0.6, -0.1, 0, -0.1, 0.05, 0.03),
 ];
-const group = { name: 'tasks', base: zeros, experts: tasks };
+const group = groupOf('tasks', zeros, tasks);
 
 describe('TIES', () => {
-  const parameters = resolveParameters(ties, { density: 0.4 }, 'test');
-  const source = {
-    expertCount: 3,
-    valueCount: 10,
-    async *groups() {
-      yield group;
-    },
-  };
-
-  test('thresholds are the 6th smallest of ten magnitudes', async () => {
-    const prepared = await ties.preparation?.run(source, parameters);
-    expect(prepared).toEqual({ thresholds: [...fp32(0.3, 0.2, 0.1)], majoritySign: 1 });
-  });
-
   test.each([
     ['mean', [0.3, 0.4, 0.25, 0.25, 0.6, -0.1, 0, -0.35, 0, 0]],
     ['sum', [0.6, 0.8, 0.5, 0.5, 0.6, -0.1, 0, -0.7, 0, 0]],
@@ -65,8 +52,8 @@ describe('TIES', () => {
   });
 
   test('the trim is global, not per tensor', async () => {
-    const large = { name: 'large', base: fp32(0, 0), experts: [fp32(8, 9)] };
-    const small = { name: 'small', base: fp32(0, 0), experts: [fp32(1, 2)] };
+    const large = groupOf('large', fp32(0, 0), [fp32(8, 9)]);
+    const small = groupOf('small', fp32(0, 0), [fp32(1, 2)]);
     const merged = await runMethod(ties, { density: 0.25, lambda: 1 }, [large, small]);
     expect(merged.map((values) => [...values])).toEqual([
       [8, 9],
@@ -75,11 +62,8 @@ describe('TIES', () => {
   });
 
   test('a cancelling position follows the majority of all positions', async () => {
-    const with_ = (sign: number) => ({
-      name: 'tensor',
-      base: fp32(0, 0, 0, 0),
-      experts: [fp32(2, sign, sign, 0), fp32(-2, sign, sign, -sign)],
-    });
+    const with_ = (sign: number) =>
+      groupOf('tensor', fp32(0, 0, 0, 0), [fp32(2, sign, sign, 0), fp32(-2, sign, sign, -sign)]);
     const given = { density: 1, lambda: 1 };
     const [rising] = await runMethod(ties, given, [with_(1)]);
     const [falling] = await runMethod(ties, given, [with_(-1)]);
@@ -95,7 +79,7 @@ describe('TIES', () => {
 
   test('experts that equal the base change nothing, at any density', async () => {
     for (const density of [0.001, 0.5, 1]) {
-      const same = { name: 'tensor', base: tasks[0]!, experts: [tasks[0]!, tasks[0]!] };
+      const same = groupOf('tensor', tasks[0]!, [tasks[0]!, tasks[0]!]);
       expect(await runMethod(ties, { density, lambda: 1, merge: 'mean' }, [same])).toEqual([
         tasks[0],
       ]);
@@ -109,6 +93,6 @@ test.each([
 ])('$id rounds once: small changes are not lost one by one', async (method, given) => {
   // Added to 1 in fp32, each of the eight would vanish: it is half of the last place.
   const experts = [fp32(1), ...Array.from({ length: 8 }, () => fp32(2 ** -24))];
-  const [merged] = await runMethod(method, given, [{ name: 'tensor', base: fp32(0), experts }]);
+  const [merged] = await runMethod(method, given, [groupOf('tensor', fp32(0), experts)]);
   expect(merged).toEqual(fp32(1 + 2 ** -21));
 });

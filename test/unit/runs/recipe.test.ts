@@ -27,7 +27,7 @@ methods:
 
 const methods: MethodCatalogue = {
   ids: ['pretrained', 'task_arithmetic', 'wemoe'],
-  validate(methodId, parameters, where) {
+  validate(methodId, parameters, _count, where) {
     for (const name of Object.keys(parameters)) {
       if (methodId === 'task_arithmetic' && name === 'scaling') continue;
       throw new AppError('recipe.invalid', {

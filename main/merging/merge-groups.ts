@@ -1,0 +1,56 @@
+/** Runs a method over groups that lie in memory or come one after another, on this thread. */
+import { findNonFinite } from '../checkpoints/half.ts';
+import { AppError } from '../lib/errors.ts';
+import { linearAlgebra } from './linear-algebra.ts';
+import type { Group, MergeTotals, Method } from './method.ts';
+import type { MethodSettings } from './settings.ts';
+
+/** All groups of a merge, to be read once for every pass and once to merge. */
+export interface GroupSource extends MergeTotals {
+  groups(): AsyncIterable<Group>;
+}
+
+export interface MethodUse extends MethodSettings {
+  readonly method: Method;
+  readonly seed: number;
+}
+
+/** How often a method reads all tensors. */
+export function readCount({ method, parameters }: MethodUse): number {
+  return 1 + (method.passes?.(parameters).length ?? 0);
+}
+
+/** The merged groups in order. Throws `merge.non_finite`, and what the source throws. */
+export async function* mergeGroups(
+  use: MethodUse,
+  source: GroupSource,
+): AsyncGenerator<{ readonly name: string; readonly data: Float32Array }, void, undefined> {
+  const { method, parameters, settings, seed } = use;
+  const shared = { settings, seed, linear: linearAlgebra };
+  let prepared: unknown;
+  for (const pass of method.passes?.(parameters) ?? []) {
+    const total = pass.begin(source);
+    for await (const group of source.groups()) {
+      const tally = pass.orderFree === true ? total : pass.begin(source);
+      pass.add(tally, group, parameters, { ...shared, prepared });
+      if (tally !== total) pass.combine(total, tally);
+    }
+    prepared = pass.finish(total, prepared, source);
+  }
+  for await (const group of source.groups()) {
+    const data = await method.merge(group, parameters, { ...shared, prepared });
+    refuseNonFinite(method, group, data);
+    yield { name: group.name, data };
+  }
+}
+
+/** What a method gives must be finite, as what it got is; throws `merge.non_finite`. */
+export function refuseNonFinite(method: Method, group: Group, data: Float32Array): void {
+  const { count, firstIndex } = findNonFinite(data);
+  if (count === 0) return;
+  throw new AppError('merge.non_finite', {
+    what: `method "${method.id}" gives ${count} values too large for fp32, the first at index ${group.offset + firstIndex}`,
+    where: `tensor "${group.name}"`,
+    hint: 'use a smaller scaling coefficient',
+  });
+}
