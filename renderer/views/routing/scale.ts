@@ -1,5 +1,5 @@
 /** One colour scale for everything in sight: all layers, all steps, both sources. */
-import { diverging, type DivergingScale } from '../../lib/colours.ts';
+import type { DivergingScale } from '../../lib/colours.ts';
 import type { Lambda, Source } from './frames.ts';
 
 /** The furthest any value lies from the centre. */
@@ -42,42 +42,4 @@ export function differenceScale(differences: readonly Lambda[]): DivergingScale 
 /** The values that the legend names, from low to high. */
 export function ticks({ centre, extent }: DivergingScale): number[] {
   return [-1, -0.5, 0, 0.5, 1].map((part) => centre + part * extent);
-}
-
-const colours = 512;
-const tables = new Map<boolean, Uint32Array>();
-
-/** The scale's colours as a canvas keeps pixels (little-endian RGBA), from low to high. */
-function colourTable(dark: boolean): Uint32Array {
-  let table = tables.get(dark);
-  if (table === undefined) {
-    table = Uint32Array.from({ length: colours }, (_, index) => {
-      const value = (2 * index) / (colours - 1) - 1;
-      const [red, green, blue] = diverging(value, { centre: 0, extent: 1 }, dark);
-      return (0xff_00_00_00 | (blue << 16) | (green << 8) | red) >>> 0;
-    });
-    tables.set(dark, table);
-  }
-  return table;
-}
-
-/**
- * Writes one pixel for each cell of a layer. The browser enlarges them without smoothing, so that the cost of a
- * redraw does not depend on the size on screen.
- */
-export function paintCells(
-  pixels: Uint32Array,
-  rows: readonly (readonly number[])[],
-  { centre, extent }: DivergingScale,
-  dark: boolean,
-): void {
-  const table = colourTable(dark);
-  const top = colours - 1;
-  const factor = top / (2 * extent);
-  let at = 0;
-  for (const row of rows)
-    for (const value of row) {
-      const place = Math.round((value - centre) * factor + top / 2);
-      pixels[at++] = table[place < 0 ? 0 : place > top ? top : place] ?? 0;
-    }
 }

@@ -26,12 +26,8 @@ import {
 } from '../../../renderer/views/routing/frames.ts';
 import { movedBy } from '../../../renderer/views/routing/grid-keys.ts';
 import { panelsAt } from '../../../renderer/views/routing/panels.ts';
-import {
-  differenceScale,
-  lambdaScale,
-  paintCells,
-  ticks,
-} from '../../../renderer/views/routing/scale.ts';
+import { differenceScale, lambdaScale, ticks } from '../../../renderer/views/routing/scale.ts';
+import { paintCells } from '../../../renderer/views/routing/scale-colours.ts';
 import { cellName, cellValue } from '../../../renderer/views/routing/words.ts';
 import { css, diverging } from '../../../renderer/lib/colours.ts';
 import type { RunCard } from '../../../main/api/runs.ts';
