@@ -1,0 +1,48 @@
+/**
+ * A merge laid out before a value is read: which tensor of the result comes from which tensors of which
+ * checkpoints, by which method with which parameters. Recipes, mergekit files and flags become a plan;
+ * pre-flight checks it, the executor carries it out.
+ */
+import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
+import type { OutputDType } from '../checkpoints/writer.ts';
+import type { Method } from './method.ts';
+import type { MethodSettings } from './settings.ts';
+
+/** One tensor of one of the plan's checkpoints. */
+export interface TensorSource {
+  /** Index into `MergePlan.checkpoints`. */
+  readonly checkpoint: number;
+  readonly tensor: string;
+}
+
+/** Merged in fp32 and rounded once to `dtype`. */
+export interface MergedTensorPlan {
+  readonly kind: 'merge';
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: OutputDType;
+  /** Undefined where there is no base: it counts as zeros. */
+  readonly base: TensorSource | undefined;
+  readonly experts: readonly TensorSource[];
+  /** For this tensor: weights may differ by depth and name. */
+  readonly settings: MethodSettings;
+}
+
+/** Stored bytes taken over as they are: integers, and what no method applies to. */
+export interface CopiedTensorPlan {
+  readonly kind: 'copy';
+  readonly name: string;
+  readonly from: TensorSource;
+}
+
+export type TensorPlan = MergedTensorPlan | CopiedTensorPlan;
+
+export interface MergePlan {
+  readonly checkpoints: readonly StoredCheckpoint[];
+  readonly method: Method;
+  /** Of the whole merge, for the passes that see all tensors. */
+  readonly settings: MethodSettings;
+  readonly seed: number;
+  /** In the order of the result. */
+  readonly tensors: readonly TensorPlan[];
+}
