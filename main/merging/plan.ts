@@ -35,7 +35,22 @@ export interface CopiedTensorPlan {
   readonly from: TensorSource;
 }
 
-export type TensorPlan = MergedTensorPlan | CopiedTensorPlan;
+/** Values taken over from one checkpoint and rounded once to `dtype`. */
+export interface CastTensorPlan {
+  readonly kind: 'cast';
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: OutputDType;
+  readonly from: TensorSource;
+}
+
+export type TensorPlan = MergedTensorPlan | CopiedTensorPlan | CastTensorPlan;
+
+/** A file of the result beside its weights: config.json, tokenizer files, what the model came with. */
+export type CompanionFile =
+  | { readonly kind: 'text'; readonly name: string; readonly text: string }
+  /** `from` is an absolute path. */
+  | { readonly kind: 'copy'; readonly name: string; readonly from: string };
 
 export interface MergePlan {
   readonly checkpoints: readonly StoredCheckpoint[];
@@ -45,4 +60,7 @@ export interface MergePlan {
   readonly seed: number;
   /** In the order of the result. */
   readonly tensors: readonly TensorPlan[];
+  readonly companions: readonly CompanionFile[];
+  /** The canonical YAML text of what was asked for; run again it gives the same bytes. */
+  readonly recipe: string;
 }
