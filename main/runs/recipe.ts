@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { closest } from '../lib/closest.ts';
 import { AppError } from '../lib/errors.ts';
-import { parseRecipeYaml, type RecipePlace } from './recipe-yaml.ts';
+import { parseRecipeYaml, type RecipePlace } from '../lib/recipe-yaml.ts';
 
 /** Ids name files, columns and keys, so they stay plain. */
 const id = z

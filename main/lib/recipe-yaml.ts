@@ -10,8 +10,8 @@ import {
   type Document,
 } from 'yaml';
 import type { z } from 'zod';
-import { closest } from '../lib/closest.ts';
-import { AppError } from '../lib/errors.ts';
+import { closest } from './closest.ts';
+import { AppError } from './errors.ts';
 
 export type KeyPath = readonly (string | number)[];
 
