@@ -12,7 +12,7 @@ import { describeFocus, findCutOff, type Focus } from './in-page.mjs';
 import { createSmallDemo, runWithoutWindow } from './projects.ts';
 import { openInSecondInstance } from './second-instance.ts';
 import {
-  chooseOfViewMenu,
+  chooseOfMenu,
   currentView,
   eventually,
   opened,
@@ -125,9 +125,9 @@ describe.each([
 ])('%s', (_name, { width, height, zoom }) => {
   beforeAll(async () => {
     await resize(running.app, width, height);
-    await chooseOfViewMenu(running.app, 'Actual size');
+    await chooseOfMenu(running.app, 'View', 'Actual size');
     const steps = Math.round((zoom - 1) * 10);
-    await chooseOfViewMenu(running.app, steps < 0 ? 'Zoom out' : 'Zoom in', Math.abs(steps));
+    await chooseOfMenu(running.app, 'View', steps < 0 ? 'Zoom out' : 'Zoom in', Math.abs(steps));
     await eventually(() => page.evaluate('innerWidth'), Math.round(width / zoom));
   });
   it.each(views)('%s: nothing leaves the window, no control is cut off', async (view) => {
@@ -139,7 +139,7 @@ describe.each([
 describe('without any run', () => {
   beforeAll(async () => {
     await resize(running.app, 1400, 900);
-    await chooseOfViewMenu(running.app, 'Actual size');
+    await chooseOfMenu(running.app, 'View', 'Actual size');
     await setTheme(running.app, 'light');
     await show(page, 'Project');
     await openInSecondInstance(running, withoutRuns);

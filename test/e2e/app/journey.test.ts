@@ -2,15 +2,15 @@
  * What a person does with the application, from its first start to the exported model and back the next day: the built
  * application, real computation, nothing stood in for but the system's own dialogs.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBuilt, type BuiltApp } from '../../support/app.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { predictAlone } from '../onnx-alone.ts';
 import { parseRecipe } from '../../../main/runs/recipe.ts';
-import { readPredictions } from '../project.ts';
+import { exportAsOnnx, expectToPredictAlone } from './export-view.ts';
 import {
   dock,
   keepMethods,
@@ -22,17 +22,15 @@ import {
 import { createSmallDemo, runWithoutWindow } from './projects.ts';
 import { eventsOf, meanRoutingOf, reportOf, runFolders, stepsOf } from './runs-on-disk.ts';
 import { openInSecondInstance } from './second-instance.ts';
+import { answerSaveDialogs, catchRevealed } from './system.ts';
 import {
-  answerSaveDialogs,
   computePid,
   currentView,
   entryOf,
   eventually,
   keepPicture,
   opened,
-  resize,
   setTheme,
-  settled,
   show,
   themes,
   views,
@@ -55,6 +53,10 @@ beforeAll(async () => {
 
 afterAll(() => running.close());
 
+function windowTitle(): Promise<string | undefined> {
+  return running.app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.getTitle());
+}
+
 const steps = 12;
 const method = 'wemoe_1';
 
@@ -65,6 +67,8 @@ describe('the demo, from the first start to the exported model', () => {
   it('opens by itself at the first start', async () => {
     await opened(page, 'Demo project');
     project = join(running.userData, 'Demo project');
+    expect(existsSync(join(project, 'recipe.yaml'))).toBe(true);
+    expect(await windowTitle()).toBe('Demo project — Mergewright');
     await expect(currentView(page).getByRole('region', { name: 'Welcome' }).count()).resolves.toBe(
       1,
     );
@@ -173,26 +177,18 @@ describe('the demo, from the first start to the exported model', () => {
   });
 
   it('Export writes ONNX that runs alone and predicts what the run predicted', async () => {
-    await show(page, 'Export');
-    await currentView(page).getByRole('combobox', { name: 'Merged model' }).selectOption(method);
-    await settled(page);
-    await currentView(page).locator('input[value="dynamic/onnx"]').check({ force: true });
-    await currentView(page)
-      .getByRole('button', { name: /^Export .* as ONNX$/ })
-      .click();
-    await currentView(page)
-      .getByRole('heading', { name: / is exported$/ })
-      .waitFor({ timeout: 120_000 });
-    const written = await currentView(page).locator('.place .path').textContent();
-    expect(await currentView(page).getByText('Verified.').count()).toBe(1);
-    const tasks = ['mnist', 'letters'];
-    const sets = Object.fromEntries(
-      tasks.map((task) => [task, join(project, 'tasks', task, 'test.json')]),
-    );
-    const predicted = await readPredictions(run, method);
-    expect(await predictAlone(join(written!, 'model.onnx'), sets)).toEqual(
-      Object.fromEntries(tasks.map((task) => [task, predicted[task]])),
-    );
+    const written = await exportAsOnnx(page, method);
+    await expectToPredictAlone(written, { project, run, method, tasks: ['mnist', 'letters'] });
+    const revealed = await catchRevealed(running.app);
+    await currentView(page).getByRole('button', { name: 'Show in folder' }).click();
+    await eventually(revealed, [written]);
+  });
+
+  it('the folder of a run is shown in the file manager', async () => {
+    await show(page, 'Runs');
+    const revealed = await catchRevealed(running.app);
+    await currentView(page).getByRole('button', { name: 'Open folder' }).click();
+    await eventually(revealed, [run]);
   });
 
   it.each(themes)('every view is kept as a picture, %s', async (theme) => {
@@ -234,6 +230,7 @@ describe('a run that does not go straight', () => {
     await eventually(visible, [false]);
     expect(await openInSecondInstance(running, project)).toBe(0);
     await eventually(visible, [true]);
+    expect(running.app.windows()).toHaveLength(1);
     await show(page, 'Project');
     await opened(page, 'Small project');
   });
@@ -311,13 +308,19 @@ describe('a run that does not go straight', () => {
 describe('the next day', () => {
   it('the window is where and as it was, on the project that was open', async () => {
     await setTheme(running.app, 'dark');
-    await resize(running.app, 1280, 800);
+    const bounds = { x: 120, y: 80, width: 1280, height: 800 };
+    await running.app.evaluate(({ BrowserWindow }, wanted) => {
+      BrowserWindow.getAllWindows()[0]?.setBounds(wanted);
+    }, bounds);
     await page.waitForTimeout(700);
     expect(running.problems).toEqual([]);
     await running.close();
     await launch();
     await opened(page, 'Small project');
-    expect(await page.evaluate('[innerWidth, innerHeight]')).toEqual([1280, 800]);
+    const found = await running.app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0]?.getNormalBounds(),
+    );
+    expect(found).toEqual(bounds);
     expect(await page.evaluate('matchMedia("(prefers-color-scheme: dark)").matches')).toBe(true);
     await eventually(async () => (await entryOf(page, 'Runs').textContent())?.includes('3'), true);
   });

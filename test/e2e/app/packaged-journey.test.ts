@@ -5,11 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { unpackedApplication } from '../../../build/electron/packaging.ts';
 import { launchPackaged, type RunningApp } from '../../support/app.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { predictAlone } from '../onnx-alone.ts';
-import { readPredictions } from '../project.ts';
+import { exportAsOnnx, expectToPredictAlone } from './export-view.ts';
 import { keepMethods, keepTasks, setParameter, startRun, watchToTheEnd } from './merge-view.ts';
 import { reportOf, runFolders } from './runs-on-disk.ts';
-import { currentView, opened, settled, show } from './window.ts';
+import { opened, show } from './window.ts';
 
 const supported = process.platform === 'linux';
 let running: RunningApp;
@@ -46,20 +45,10 @@ describe.runIf(supported)('the packaged application', () => {
 
   it('exports a model that runs alone', async () => {
     const { page, userData } = running;
-    await show(page, 'Export');
-    await settled(page);
-    await currentView(page).locator('input[value="dynamic/onnx"]').check({ force: true });
-    await currentView(page)
-      .getByRole('button', { name: /^Export .* as ONNX$/ })
-      .click();
-    await currentView(page)
-      .getByRole('heading', { name: / is exported$/ })
-      .waitFor({ timeout: 120_000 });
-    const written = await currentView(page).locator('.place .path').textContent();
-    expect(existsSync(join(written!, 'README.md'))).toBe(true);
-    const set = join(userData, 'Demo project/tasks/mnist/test.json');
-    const { mnist } = await readPredictions(run, method);
-    expect(await predictAlone(join(written!, 'model.onnx'), { mnist: set })).toEqual({ mnist });
+    const written = await exportAsOnnx(page, method);
+    expect(existsSync(join(written, 'README.md'))).toBe(true);
+    const project = join(userData, 'Demo project');
+    await expectToPredictAlone(written, { project, run, method, tasks: ['mnist'] });
   });
 
   it('reports nothing on the console', () => {

@@ -1,6 +1,9 @@
 /** Projects for the application: the demo's real checkpoints and images, but fewer of them. */
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openCheckpoint } from '../../../main/checkpoints/open.ts';
+import { writeSafetensors, type TensorToWrite } from '../../../main/checkpoints/writer.ts';
+import { elementCount } from '../../../main/lib/tensor.ts';
 import { formatRecipe, parseRecipe, type Recipe } from '../../../main/runs/recipe.ts';
 import { engineOf } from '../../../main/runs/run-engine.ts';
 import { runJob } from '../../../main/runs/job.ts';
@@ -73,6 +76,29 @@ export async function createSmallDemo(
   );
   await writeFile(file, formatRecipe(recipe));
   return recipe;
+}
+
+/** Gives one tensor of a model another shape, as in a checkpoint of another architecture. */
+export async function narrowModel(
+  folder: string,
+  tensor: string,
+  shape: readonly number[],
+): Promise<void> {
+  const file = join(folder, 'model.safetensors');
+  const model = await openCheckpoint(file);
+  const tensors: TensorToWrite[] = [];
+  for (const name of model.tensors.keys()) {
+    const { shape: former, data } = await model.read(name);
+    const narrow = name === tensor;
+    tensors.push({
+      name,
+      dtype: 'F32',
+      shape: narrow ? shape : former,
+      data: narrow ? data.slice(0, elementCount(shape)) : data,
+    });
+  }
+  await model.close();
+  await writeSafetensors(file, tensors, new Map());
 }
 
 /** Does a run in this process, from beginning to end; paths of the recipe are relative to the project. */

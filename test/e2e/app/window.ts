@@ -71,20 +71,25 @@ export async function setTheme(app: ElectronApplication, theme: Theme): Promise<
   }, theme);
 }
 
-/** Chooses an entry of the View menu `times` times. */
-export async function chooseOfViewMenu(
+/** Chooses an entry of a menu of the application `times` times. */
+export async function chooseOfMenu(
   app: ElectronApplication,
+  menu: 'File' | 'View' | 'Run' | 'Help',
   label: string,
   times = 1,
 ): Promise<void> {
-  await app.evaluate(
+  const found = await app.evaluate(
     ({ Menu }, wanted) => {
-      const view = Menu.getApplicationMenu()?.items.find((item) => item.label === '&View');
-      const entry = view?.submenu?.items.find((item) => item.label === wanted.label);
+      const plain = (text: string) => text.replace('&', '');
+      const menus = Menu.getApplicationMenu()?.items ?? [];
+      const entries = menus.find((item) => plain(item.label) === wanted.menu)?.submenu?.items;
+      const entry = entries?.find((item) => plain(item.label) === wanted.label);
       for (let time = 0; time < wanted.times; time++) entry?.click();
+      return entry !== undefined;
     },
-    { label, times },
+    { menu, label, times },
   );
+  expect(found, `${menu} > ${label}`).toBe(true);
 }
 
 export async function resize(
@@ -113,11 +118,4 @@ export async function computePid(app: ElectronApplication): Promise<number | und
     (electron) =>
       electron.app.getAppMetrics().find((metric) => metric.name === 'Mergewright compute')?.pid,
   );
-}
-
-/** The next dialogs for saving are answered with this path, as if a person had chosen it. */
-export async function answerSaveDialogs(app: ElectronApplication, file: string): Promise<void> {
-  await app.evaluate(({ dialog }, filePath) => {
-    dialog.showSaveDialog = () => Promise.resolve({ canceled: false, filePath });
-  }, file);
 }
