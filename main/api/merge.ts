@@ -19,7 +19,7 @@ export type ParameterCard = z.output<typeof parameter>;
 
 const method = z.strictObject({
   id: name,
-  kind: z.enum(['reference', 'static', 'adaptive']),
+  kind: z.enum(['reference', 'static', 'statistics', 'adaptive']),
   /** The heading it stands under. */
   family: z.string(),
   title: z.string(),

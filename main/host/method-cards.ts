@@ -29,6 +29,8 @@ function familyTitle(entry: CatalogueEntry): string {
   switch (entry.kind) {
     case 'reference':
       return 'To compare with';
+    case 'statistics':
+      return 'Statistics of unlabelled images';
     case 'adaptive':
       return 'Learning on unlabelled images';
     case 'static':

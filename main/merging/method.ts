@@ -77,7 +77,6 @@ export const families = {
   spectral: 'Singular vectors',
   optimised: 'Optimised without data',
   masks: 'Masks per task',
-  data: 'Statistics of data',
   assembly: 'Assembly',
 } as const;
 

@@ -1,6 +1,8 @@
 /** Every method a recipe can name: the references, the static merges and the adaptive ones. */
 import type { AdaptiveMethod } from '../adaptation/method.ts';
 import { adaptiveMethods } from '../adaptation/methods.ts';
+import type { StatisticsMethod } from '../adaptation/statistics/method.ts';
+import { statisticsMethods } from '../adaptation/statistics/methods.ts';
 import { methods as staticMethods } from '../merging/index.ts';
 import type { Method } from '../merging/method.ts';
 import { flatSettings, resolveSettings, type ParameterReport } from '../merging/settings.ts';
@@ -37,11 +39,13 @@ const references: readonly ReferenceMethod[] = [
 export type CatalogueEntry =
   | { readonly kind: 'reference'; readonly method: ReferenceMethod }
   | { readonly kind: 'static'; readonly method: Method }
+  | { readonly kind: 'statistics'; readonly method: StatisticsMethod }
   | { readonly kind: 'adaptive'; readonly method: AdaptiveMethod };
 
 const entries: ReadonlyMap<string, CatalogueEntry> = new Map<string, CatalogueEntry>([
   ...references.map((method) => [method.id, { kind: 'reference', method }] as const),
   ...staticMethods.map((method) => [method.id, { kind: 'static', method }] as const),
+  ...statisticsMethods.map((method) => [method.id, { kind: 'statistics', method }] as const),
   ...adaptiveMethods.map((method) => [method.id, { kind: 'adaptive', method }] as const),
 ]);
 
@@ -66,6 +70,12 @@ export function allParameters(
 ): ParameterReport {
   if (kind !== 'static') return resolveParameters(method, given, where);
   return flatSettings(method, resolveSettings(method, given, expertCount, where));
+}
+
+/** Whether a method looks at unlabelled images, so that what it is measured on must be said. */
+export function usesImages(entry: RecipeMethod): boolean {
+  const { kind } = catalogueEntry(entry.method);
+  return kind === 'statistics' || kind === 'adaptive';
 }
 
 /** What recipes are checked against. */

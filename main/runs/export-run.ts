@@ -18,6 +18,7 @@ import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { staticModel, type MergedModel } from '../models/merged-model.ts';
 import { meanRouting, summariseRouting } from '../routing/summary.ts';
+import { usesImages } from './catalogue.ts';
 import type { RunInputs } from './inputs.ts';
 import type { MethodResult } from './method-result.ts';
 import { formatRecipe, resolveRecipePaths, type Recipe } from './recipe.ts';
@@ -114,11 +115,11 @@ async function describeExport(
   result: MethodResult,
   { mode, signal, onMeasure }: ExportRequest,
 ): Promise<{ source: ExportSource; accuracy: Readonly<Record<string, number>> }> {
-  const { recipe, inputs, report } = run;
+  const { recipe, inputs, engine, report } = run;
   const { id } = result.report;
   const entry = recipe.methods.find((method) => method.id === id);
   const resolved = resolveRecipePaths(recipe, run.recipeFolder);
-  const prepared = entry && (await prepareMethod(entry, { recipe: resolved, inputs, signal }));
+  const prepared = entry && (await prepareMethod(entry, { recipe: resolved, inputs, engine, signal }));
   if (prepared === undefined) throw new Error(`method ${id} has no model to export`);
 
   const folding = mode === 'static' && prepared.model.trainables.length > 0;
@@ -158,7 +159,7 @@ async function describeExport(
       },
       normalisation: inputs.normalisation,
       recipe: { text, sha256: createHash('sha256').update(text).digest('hex') },
-      ...(prepared.settings === undefined ? {} : { adaptationData: report.adaptationData }),
+      ...(usesImages(prepared.entry) ? { adaptationData: report.adaptationData } : {}),
       ...(reduction === undefined || folding ? {} : { measuredWith: reduction }),
       ...(means === undefined ? {} : { averagedOver: 'the test images of all tasks, equally' }),
     },

@@ -1,4 +1,5 @@
 /** Runs one method of a recipe: merge, adapt where it learns, evaluate on every task. */
+import type { ExpertSet } from '../adaptation/dictionary.ts';
 import type { AdaptationSettings } from '../adaptation/method.ts';
 import type { Engine } from '../engine/engine.ts';
 import {
@@ -60,7 +61,8 @@ const noRouting: Reduction = 'per-sample';
 /** The model of a recipe's method before any adaptation; undefined for the individual models. */
 export async function prepareMethod(
   entry: RecipeMethod,
-  context: Pick<MethodContext, 'recipe' | 'inputs' | 'signal'> & Partial<Pick<MethodContext, 'onProgress'>>,
+  context: Pick<MethodContext, 'recipe' | 'inputs' | 'engine' | 'signal'> &
+    Partial<Pick<MethodContext, 'onProgress'>>,
 ): Promise<PreparedMethod | undefined> {
   const { recipe, inputs, signal } = context;
   const found = catalogueEntry(entry.method);
@@ -84,12 +86,23 @@ export async function prepareMethod(
       const model = staticModel({ config: inputs.base.config, weights });
       return { entry, parameters, model, settings: undefined };
     }
+    case 'statistics': {
+      const values = resolveParameters(found.method, entry.parameters, where);
+      const weights = await found.method.merge(values, {
+        engine: context.engine,
+        set: expertSet(inputs),
+        // Labels stay behind here: statistics are handed images and heads only.
+        tasks: inputs.tasks.map(({ set, head }) => ({ images: set.images, head })),
+        seed: recipe.seed,
+        signal,
+        onProgress: (done, total) =>
+          context.onProgress?.({ phase: 'merging', done, total, unit: 'images' }),
+      });
+      const model = staticModel({ config: inputs.base.config, weights });
+      return { entry, parameters, model, settings: undefined };
+    }
     case 'adaptive': {
-      const set = {
-        config: inputs.base.config,
-        base: inputs.base.weights,
-        experts: inputs.experts.map(({ weights }) => weights),
-      };
+      const set = expertSet(inputs);
       const values = resolveParameters(found.method, entry.parameters, where);
       return {
         entry,
@@ -99,6 +112,14 @@ export async function prepareMethod(
       };
     }
   }
+}
+
+function expertSet({ base, experts }: RunInputs): ExpertSet {
+  return {
+    config: base.config,
+    base: base.weights,
+    experts: experts.map(({ weights }) => weights),
+  };
 }
 
 /** Runs `entry`, going on from `resumed` where an adaptation was interrupted. */

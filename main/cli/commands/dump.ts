@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { adaptationStep } from '../../adaptation/objective.ts';
 import { describeLowering } from '../../engine/onnx/model.ts';
+import { createEngine } from '../../engine/registry.ts';
 import { encoderProgram } from '../../evaluation/evaluate.ts';
 import { printProgram } from '../../graph/print.ts';
 import type { Program } from '../../graph/program.ts';
@@ -33,7 +34,9 @@ export const dump = defineCommand({
     const resolved = resolveRecipePaths(recipe, dirname(resolve(path)));
     const inputs = await loadInputs(resolved, () => undefined, signal);
     try {
-      const prepared = entry && (await prepareMethod(entry, { recipe: resolved, inputs, signal }));
+      const engine = await createEngine('onnx');
+      const context = { recipe: resolved, inputs, engine, signal };
+      const prepared = entry && (await prepareMethod(entry, context));
       if (prepared === undefined) {
         throw new AppError('recipe.unknown_method', {
           what: `"${method}" is no method with a model of its own`,

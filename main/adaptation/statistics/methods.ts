@@ -1,0 +1,5 @@
+/** The merges by statistics of data, as recipes name them. */
+import { fisher } from './fisher.ts';
+import type { StatisticsMethod } from './method.ts';
+
+export const statisticsMethods: readonly StatisticsMethod[] = [fisher];
