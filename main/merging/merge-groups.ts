@@ -5,7 +5,10 @@ import { linearAlgebra } from './linear-algebra.ts';
 import type { Group, MergeTotals, Method } from './method.ts';
 import type { MethodSettings } from './settings.ts';
 
-/** All groups of a merge, to be read once for every pass and once to merge. */
+/**
+ * All groups of a merge, to be read once for every pass and once to merge; the pieces of a tensor follow
+ * one another in order.
+ */
 export interface GroupSource extends MergeTotals {
   groups(): AsyncIterable<Group>;
 }
@@ -16,8 +19,8 @@ export interface MethodUse extends MethodSettings {
 }
 
 /** How often a method reads all tensors. */
-export function readCount({ method, parameters }: MethodUse): number {
-  return 1 + (method.passes?.(parameters).length ?? 0);
+export function readCount({ method, parameters, settings }: MethodUse): number {
+  return 1 + (method.passes?.(parameters, settings).length ?? 0);
 }
 
 /** The merged groups in order. Throws `merge.non_finite`, and what the source throws. */
@@ -28,13 +31,18 @@ export async function* mergeGroups(
   const { method, parameters, settings, seed } = use;
   const shared = { settings, seed, linear: linearAlgebra };
   let prepared: unknown;
-  for (const pass of method.passes?.(parameters) ?? []) {
+  for (const pass of method.passes?.(parameters, settings) ?? []) {
     const total = pass.begin(source);
+    let tally: unknown;
     for await (const group of source.groups()) {
-      const tally = pass.orderFree === true ? total : pass.begin(source);
-      pass.add(tally, group, parameters, { ...shared, prepared });
-      if (tally !== total) pass.combine(total, tally);
+      // The pieces of a tensor come one after another; each tensor has a tally of its own.
+      if (pass.orderFree !== true && group.offset === 0) {
+        if (tally !== undefined) pass.combine(total, tally);
+        tally = pass.begin(source);
+      }
+      pass.add(tally ?? total, group, parameters, { ...shared, prepared });
     }
+    if (tally !== undefined) pass.combine(total, tally);
     prepared = pass.finish(total, prepared, source);
   }
   for await (const group of source.groups()) {

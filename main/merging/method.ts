@@ -45,7 +45,7 @@ export interface MergeTotals {
  * One pass over all tensors before any is merged. The executor runs `add` over the pieces of a tensor
  * in order, with a tally for each tensor, and `combine` over the tensors in order, so that sums of
  * fractions do not depend on threads. Where tallies are counts, which are exact in any order, a tally
- * may take any tensors.
+ * may take any tensors. The context holds the settings of the group's tensor.
  */
 export interface Pass<Prepared = unknown, Tally = unknown> {
   readonly orderFree?: boolean;
@@ -82,6 +82,17 @@ export const families = {
 
 export type FamilyId = keyof typeof families;
 
+/** Implementations that people know results of. */
+export const variants = {
+  mergekit: 'mergekit',
+  peft: 'PEFT',
+  fusion_bench: 'FusionBench',
+  authors: "the authors' code",
+  paper: 'the paper',
+} as const;
+
+export type VariantId = keyof typeof variants;
+
 export interface Method<
   Table extends ParameterTable = ParameterTable,
   PerExpert extends ParameterTable = ParameterTable,
@@ -94,6 +105,10 @@ export interface Method<
   /** Two plain sentences. */
   readonly summary: string;
   readonly formula: string;
+  /** Whose rules the defaults follow where implementations differ; "the paper" where not given. */
+  readonly follows?: string;
+  /** What to set for the rules of another implementation. */
+  readonly variants?: Readonly<Partial<Record<VariantId, GivenParameters>>>;
   readonly inputs: {
     /** `unused`: the base has no influence. `optional`: without one it counts as zero. */
     readonly base: 'required' | 'optional' | 'unused';
@@ -110,8 +125,11 @@ export interface Method<
    * last dimension), or only the whole tensor.
    */
   readonly unit: 'value' | 'row' | 'tensor';
-  /** What must be known of all tensors before one can be merged, for these parameters. */
-  passes?(parameters: ParameterValues<Table>): readonly Pass<Prepared>[];
+  /** What must be known of all tensors before one can be merged, for these values. */
+  passes?(
+    parameters: ParameterValues<Table>,
+    settings: readonly ParameterValues<PerExpert>[],
+  ): readonly Pass<Prepared>[];
   /** The merged values; computed in fp64 and rounded to fp32 once. Does not change its inputs. */
   merge(
     group: Group,
@@ -131,5 +149,5 @@ export function defineMethod<
 
 /** Lets a pass have a tally of its own type. */
 export function definePass<Prepared, Tally>(pass: Pass<Prepared, Tally>): Pass<Prepared> {
-  return pass as Pass<Prepared>;
+  return pass;
 }
