@@ -1,8 +1,7 @@
 /** Puts the pieces of the shell together once Electron is ready. */
-import { app, nativeTheme, session, shell, type BrowserWindow } from 'electron';
+import { app, nativeTheme, session, type BrowserWindow } from 'electron';
 import path from 'node:path';
 import { z } from 'zod';
-import { wemoePaper } from '../main/api/links.ts';
 import { droppedProjectOf } from './associations.ts';
 import { createCompute } from './compute.ts';
 import { createConnections } from './connections.ts';
@@ -111,7 +110,6 @@ export function startApplication(): Application {
           nativeTheme.themeSource = theme;
           refreshMenu();
         },
-        openPaper: () => void shell.openExternal(wemoePaper),
         restartCompute: () => void compute.supervisor.restart(),
       },
       recents.list(),

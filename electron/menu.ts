@@ -1,6 +1,12 @@
 /** The native menu. Entries that concern the window's content are sent there as commands. */
 import { Menu, type MenuItemConstructorOptions } from 'electron';
-import type { MenuCommand } from '../main/api/shell.ts';
+import {
+  acceleratorOf,
+  shellEntries,
+  windowEntries,
+  type MenuCommand,
+  type MenuEntry,
+} from '../main/api/menu.ts';
 import type { Recent } from './recents.ts';
 import type { WindowState } from './window-state.ts';
 
@@ -13,17 +19,16 @@ export interface MenuActions {
   readonly openRecent: (recent: Recent) => void;
   readonly zoom: (change: 1 | -1 | 'reset') => void;
   readonly setTheme: (theme: Theme) => void;
-  readonly openPaper: () => void;
   readonly restartCompute: () => void;
 }
 
-const views: [command: MenuCommand, label: string][] = [
-  ['view.project', 'Project'],
-  ['view.merge', 'Merge'],
-  ['view.routing', 'Routing'],
-  ['view.compare', 'Compare'],
-  ['view.runs', 'Runs'],
-  ['view.export', 'Export'],
+const views: readonly MenuCommand[] = [
+  'view.project',
+  'view.merge',
+  'view.routing',
+  'view.compare',
+  'view.runs',
+  'view.export',
 ];
 
 const themes: [theme: Theme, label: string][] = [
@@ -35,6 +40,11 @@ const themes: [theme: Theme, label: string][] = [
 const isMac = process.platform === 'darwin';
 const separator: MenuItemConstructorOptions = { type: 'separator' };
 
+function item(entry: MenuEntry, click: () => void): MenuItemConstructorOptions {
+  const accelerator = acceleratorOf(entry, isMac);
+  return { label: entry.label, ...(accelerator === undefined ? {} : { accelerator }), click };
+}
+
 /** Builds the menu anew; called when the recents or the theme change. */
 export function installMenu(
   actions: MenuActions,
@@ -42,15 +52,10 @@ export function installMenu(
   theme: Theme,
   developerTools: boolean,
 ): void {
-  const command = (
-    id: MenuCommand,
-    label: string,
-    accelerator?: string,
-  ): MenuItemConstructorOptions => ({
-    label,
-    ...(accelerator === undefined ? {} : { accelerator }),
-    click: () => actions.command(id),
-  });
+  const command = (id: MenuCommand): MenuItemConstructorOptions =>
+    item(windowEntries[id], () => actions.command(id));
+  const zoom = (entry: MenuEntry, change: 1 | -1 | 'reset'): MenuItemConstructorOptions =>
+    item(entry, () => actions.zoom(change));
   const recentItems: MenuItemConstructorOptions[] =
     recents.length === 0
       ? [{ label: 'None yet', enabled: false }]
@@ -64,11 +69,11 @@ export function installMenu(
     {
       label: '&File',
       submenu: [
-        { label: 'New project…', accelerator: 'CmdOrCtrl+N', click: actions.newProject },
-        { label: 'Open project…', accelerator: 'CmdOrCtrl+O', click: actions.openProject },
+        item(shellEntries.newProject, actions.newProject),
+        item(shellEntries.openProject, actions.openProject),
         { label: 'Open recent', submenu: recentItems },
         separator,
-        command('project.addExperts', 'Add checkpoints…', 'CmdOrCtrl+Shift+A'),
+        command('project.addExperts'),
         separator,
         isMac ? { role: 'close' } : { role: 'quit' },
       ],
@@ -76,8 +81,8 @@ export function installMenu(
     {
       label: '&Edit',
       submenu: [
-        command('edit.undo', 'Undo', 'CmdOrCtrl+Z'),
-        command('edit.redo', 'Redo', isMac ? 'Cmd+Shift+Z' : 'Ctrl+Y'),
+        command('edit.undo'),
+        command('edit.redo'),
         separator,
         { role: 'cut' },
         { role: 'copy' },
@@ -88,38 +93,17 @@ export function installMenu(
     {
       label: '&View',
       submenu: [
-        ...views.map(([id, label], index) => command(id, label, `CmdOrCtrl+${index + 1}`)),
+        ...views.map(command),
         separator,
+        zoom(shellEntries.zoomIn, 1),
         {
-          label: 'Zoom in',
-          accelerator: 'CmdOrCtrl+Plus',
-          click: () => {
-            actions.zoom(1);
-          },
-        },
-        {
-          label: 'Zoom in',
-          accelerator: 'CmdOrCtrl+=',
+          // The key of "+" without Shift, on keyboards that have it there.
+          ...zoom({ ...shellEntries.zoomIn, accelerator: 'CmdOrCtrl+=' }, 1),
           visible: false,
           acceleratorWorksWhenHidden: true,
-          click: () => {
-            actions.zoom(1);
-          },
         },
-        {
-          label: 'Zoom out',
-          accelerator: 'CmdOrCtrl+-',
-          click: () => {
-            actions.zoom(-1);
-          },
-        },
-        {
-          label: 'Actual size',
-          accelerator: 'CmdOrCtrl+0',
-          click: () => {
-            actions.zoom('reset');
-          },
-        },
+        zoom(shellEntries.zoomOut, -1),
+        zoom(shellEntries.zoomReset, 'reset'),
         separator,
         {
           label: 'Theme',
@@ -137,8 +121,8 @@ export function installMenu(
     {
       label: '&Run',
       submenu: [
-        command('run.start', 'Start', 'CmdOrCtrl+Enter'),
-        command('run.cancel', 'Cancel', 'CmdOrCtrl+.'),
+        command('run.start'),
+        command('run.cancel'),
         separator,
         { label: 'Restart the compute process', click: actions.restartCompute },
       ],
@@ -147,8 +131,8 @@ export function installMenu(
     {
       role: 'help',
       submenu: [
-        command('help.shortcuts', 'Keyboard shortcuts', 'F1'),
-        { label: 'The paper about WEMoE', click: actions.openPaper },
+        command('help.show'),
+        command('help.shortcuts'),
         ...(isMac ? [] : [separator, { role: 'about' } as const]),
       ],
     },

@@ -2,26 +2,12 @@
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
 import { call, count, handle, name } from './common.ts';
+import { windowEntries, type MenuCommand } from './menu.ts';
 
 const chosen = z.strictObject({ handle, title: z.string() });
 export type Chosen = z.output<typeof chosen>;
 
-/** Menu entries that the window carries out; the accelerators live in electron/menu.ts. */
-export const menuCommands = [
-  'view.project',
-  'view.merge',
-  'view.routing',
-  'view.compare',
-  'view.runs',
-  'view.export',
-  'project.addExperts',
-  'run.start',
-  'run.cancel',
-  'edit.undo',
-  'edit.redo',
-  'help.shortcuts',
-] as const;
-export type MenuCommand = (typeof menuCommands)[number];
+const menuCommands = Object.keys(windowEntries) as [MenuCommand, ...MenuCommand[]];
 
 const event = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('menu'), command: z.enum(menuCommands) }),

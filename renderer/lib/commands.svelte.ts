@@ -1,5 +1,6 @@
 /** Commands of the menu that depend on the view: a view says what they do while it is there. */
-import type { MenuCommand } from '../../main/api/shell.ts';
+import type { MenuCommand } from '../../main/api/menu.ts';
+import { help } from './help.svelte.ts';
 import { history } from './history.svelte.ts';
 import { navigation, viewNames, type ViewName } from './navigation.svelte.ts';
 import { runs } from './runs.svelte.ts';
@@ -9,17 +10,6 @@ type Handler = () => void | Promise<void>;
 let handlers: Readonly<Partial<Record<MenuCommand, Handler>>> = {};
 /** A command that came before the view that carries it out. */
 let pending: MenuCommand | undefined;
-let shortcutsShown = $state(false);
-
-export const shortcuts = {
-  get shown(): boolean {
-    return shortcutsShown;
-  },
-  set shown(value: boolean) {
-    shortcutsShown = value;
-  },
-};
-
 /** Gives a command its meaning; returns how to take it back. Fits `$effect`. */
 export function handleCommand(command: MenuCommand, handler: Handler): () => void {
   handlers = { ...handlers, [command]: handler };
@@ -67,7 +57,8 @@ export function runCommand(command: MenuCommand): void {
   if (view !== undefined) navigation.go(view);
   else if (command === 'edit.undo') moveInHistory('undo');
   else if (command === 'edit.redo') moveInHistory('redo');
-  else if (command === 'help.shortcuts') shortcutsShown = true;
+  else if (command === 'help.show') help.open('start');
+  else if (command === 'help.shortcuts') help.open('keyboard');
   else if (command === 'run.cancel' && runs.active !== undefined) {
     void runs.control(runs.active.id, 'cancel');
   } else if (command === 'run.start') {

@@ -32,9 +32,9 @@ describe('the sources of the shell', () => {
   });
 
   test('open addresses of the table only', () => {
-    expect(having(/openExternal/)).toEqual(['application.ts', 'shell-service.ts']);
+    expect(having(/openExternal/)).toEqual(['shell-service.ts']);
     const calls = files.flatMap(({ text }) => text.match(/openExternal\([^)]*\)/g) ?? []);
-    expect(calls).toEqual(['openExternal(wemoePaper)', 'openExternal(known)']);
+    expect(calls).toEqual(['openExternal(known)']);
   });
 
   test('never weaken a page', () => {
