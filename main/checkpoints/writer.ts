@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { replaceFileDurably, type DurableFile } from '../lib/durable.ts';
 import { elementCount } from '../lib/tensor.ts';
-import { bitsPerElement, dtypeRank } from './dtype.ts';
+import { bitsPerElement, dtypeRank, type DType } from './dtype.ts';
 import { checkpointError } from './fail.ts';
 import { compareNames } from './fingerprint.ts';
 import { encodeBf16, encodeFp16, findNonFinite } from './half.ts';
@@ -21,10 +21,8 @@ const CHUNK_ELEMENTS = 4 * 1024 * 1024;
 export type OutputDType = 'F32' | 'F16' | 'BF16';
 
 /** One tensor to write; `data` may be a function, called once, when the tensor's turn comes. */
-export interface TensorToWrite {
-  readonly name: string;
+export interface TensorToWrite extends TensorHeader {
   readonly dtype: OutputDType;
-  readonly shape: readonly number[];
   readonly data: Float32Array | (() => Promise<Float32Array>);
 }
 
@@ -44,14 +42,24 @@ export interface WrittenSafetensors {
   readonly dataSha256: string;
 }
 
-interface Plan {
-  readonly prefixAndHeader: Uint8Array;
-  readonly tensors: readonly TensorToWrite[];
-  readonly dataBytes: number;
+/** A tensor of a file to be written: what its header says of it. */
+export interface TensorHeader {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
 }
 
-function byteLengthOf(tensor: TensorToWrite): number {
-  return (elementCount(tensor.shape) * bitsPerElement(tensor.dtype)) / 8;
+export interface SafetensorsLayout<T extends TensorHeader> {
+  /** Everything before the first tensor. */
+  readonly prefixAndHeader: Uint8Array;
+  /** In the order of their bytes, with where these lie in the file. */
+  readonly tensors: readonly { readonly tensor: T; readonly begin: number; readonly end: number }[];
+  /** Size of the file. */
+  readonly byteLength: number;
+}
+
+function byteLengthOf({ dtype, shape }: TensorHeader): number {
+  return (elementCount(shape) * bitsPerElement(dtype)) / 8;
 }
 
 function member(name: string, json: string): string {
@@ -66,12 +74,15 @@ function metadataMember(metadata: ReadonlyMap<string, string>): readonly string[
   return [member(METADATA_KEY, `{${members.join(',')}}`)];
 }
 
-/** Orders the tensors, lays out their bytes and checks the header as a reader would. */
-function planFile(
+/**
+ * Orders the tensors, lays out their bytes and checks the header as a reader would; `path` is named in
+ * errors. The length of the header depends on the lengths of its texts alone.
+ */
+export function layoutSafetensors<T extends TensorHeader>(
   path: string,
-  tensors: Iterable<TensorToWrite>,
+  tensors: Iterable<T>,
   metadata: ReadonlyMap<string, string>,
-): Plan {
+): SafetensorsLayout<T> {
   const ordered = [...tensors].sort(
     (a, b) => dtypeRank(b.dtype) - dtypeRank(a.dtype) || compareNames(a.name, b.name),
   );
@@ -100,7 +111,15 @@ function planFile(
   // What our own reader refuses (a name twice, an unsafe name, a broken shape) is never written.
   parseHeader(bytes.subarray(PREFIX_BYTES), path);
   checkLayout(entries, end, path);
-  return { prefixAndHeader: bytes, tensors: ordered, dataBytes: end };
+  const start = bytes.byteLength;
+  return {
+    prefixAndHeader: bytes,
+    tensors: ordered.map((tensor, index) => {
+      const { begin, end } = entries[index]!;
+      return { tensor, begin: start + begin, end: start + end };
+    }),
+    byteLength: start + end,
+  };
 }
 
 async function valuesOf(
@@ -152,12 +171,12 @@ function* encode(tensor: TensorToWrite, values: Float32Array, path: string): Gen
 }
 
 async function writeData(
-  plan: Plan,
+  layout: SafetensorsLayout<TensorToWrite>,
   path: string,
   write: (bytes: Uint8Array) => Promise<void>,
   allowNonFinite: boolean,
 ): Promise<void> {
-  for (const tensor of plan.tensors) {
+  for (const { tensor } of layout.tensors) {
     const values = await valuesOf(tensor, path, allowNonFinite);
     for (const bytes of encode(tensor, values, path)) await write(bytes);
   }
@@ -179,16 +198,16 @@ export async function writeSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
   options: WriteSafetensorsOptions = {},
 ): Promise<WrittenSafetensors> {
-  const plan = planFile(path, tensors, metadata);
-  const byteLength = plan.prefixAndHeader.byteLength + plan.dataBytes;
+  const layout = layoutSafetensors(path, tensors, metadata);
+  const { byteLength } = layout;
   const dataHash = createHash('sha256');
   const produce = async (file: DurableFile): Promise<void> => {
-    await file.write(plan.prefixAndHeader);
+    await file.write(layout.prefixAndHeader);
     const write = async (bytes: Uint8Array): Promise<void> => {
       dataHash.update(bytes);
       await file.write(bytes);
     };
-    await writeData(plan, path, write, options.allowNonFinite ?? false);
+    await writeData(layout, path, write, options.allowNonFinite ?? false);
   };
   const verify = async (temporary: string): Promise<void> => {
     await (await openSafetensors(temporary)).close();
@@ -200,7 +219,7 @@ export async function writeSafetensors(
   });
   return {
     byteLength,
-    tensorCount: plan.tensors.length,
+    tensorCount: layout.tensors.length,
     sha256: written.sha256,
     dataSha256: dataHash.digest('hex'),
   };

@@ -133,7 +133,8 @@ async function finalPath(path: string): Promise<{ target: string; existing: Stat
   });
 }
 
-async function requireSpace(folder: string, bytes: number, path: string): Promise<void> {
+/** Throws `file.disk_full` where `folder` has less than `bytes` free; `path` is named. */
+export async function requireSpace(folder: string, bytes: number, path: string): Promise<void> {
   // Where the free space cannot be asked, the writes themselves will tell.
   const disk = await statfs(folder).catch(() => undefined);
   if (disk === undefined || disk.blocks === 0) return;

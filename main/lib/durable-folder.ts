@@ -105,6 +105,33 @@ async function publish(temporary: string, target: string, occupant: Occupant): P
   await rm(container, { recursive: true, force: true });
 }
 
+/** Where a folder really comes to lie, and whether one may: throws `file.folder_*` where it may not. */
+export async function folderPlace(target: string, overwrite: boolean): Promise<string> {
+  const final = await realpath(target).catch(() => resolve(target));
+  await writing(target, occupantOf(final, overwrite));
+  return final;
+}
+
+/**
+ * Moves a finished folder that lies beside `target` to that place: lists its files in the marker, syncs
+ * everything, renames. What is there already is treated as `replaceFolderDurably` says.
+ */
+export async function publishFolderDurably(
+  finished: string,
+  target: string,
+  options: ReplaceFolderOptions = {},
+): Promise<void> {
+  const { signal, overwrite = false } = options;
+  const final = await realpath(target).catch(() => resolve(target));
+  const marker = { format: FOLDER_FORMAT, files: await listFiles(finished) };
+  await writeFileDurably(join(finished, FOLDER_MARKER), `${JSON.stringify(marker, null, 2)}\n`);
+  await writing(target, syncTree(finished));
+  throwIfCancelled(signal);
+  // Asked again: building may have taken long.
+  const occupant = await writing(target, occupantOf(final, overwrite));
+  await writing(target, publish(finished, final, occupant));
+}
+
 /**
  * Builds a folder beside `target` and renames it into place, everything synced; `build` fills the
  * temporary folder it is given. An existing target is refused (`file.folder_not_ours`,
@@ -119,20 +146,13 @@ export async function replaceFolderDurably(
 ): Promise<void> {
   const { signal, overwrite = false } = options;
   throwIfCancelled(signal);
-  const final = await realpath(target).catch(() => resolve(target));
-  await writing(target, occupantOf(final, overwrite));
+  const final = await folderPlace(target, overwrite);
   const temporary = join(dirname(final), temporaryName('part'));
   await writing(target, mkdir(temporary));
   try {
     await writing(target, build(temporary));
     throwIfCancelled(signal);
-    const marker = { format: FOLDER_FORMAT, files: await listFiles(temporary) };
-    await writeFileDurably(join(temporary, FOLDER_MARKER), `${JSON.stringify(marker, null, 2)}\n`);
-    await writing(target, syncTree(temporary));
-    throwIfCancelled(signal);
-    // Asked again: building may have taken long.
-    const occupant = await writing(target, occupantOf(final, overwrite));
-    await writing(target, publish(temporary, final, occupant));
+    await publishFolderDurably(temporary, target, options);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw error;

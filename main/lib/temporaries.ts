@@ -7,12 +7,18 @@ import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
-/** `part`: not finished, worthless. `old`: a folder holding what is about to be replaced. */
-export type TemporaryKind = 'part' | 'old';
+/**
+ * `part`: not finished, worthless. `old`: a folder holding what is about to be replaced. `merge`: an
+ * unfinished merge that the next one to the same place can go on with.
+ */
+export type TemporaryKind = 'part' | 'old' | 'merge';
 
-const pattern = /^\.mergewright-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{12}\.(part|old)$/;
+const pattern = /^\.mergewright-([0-9a-f]{8})-(\d{1,10})-[0-9a-f]{12}\.(part|old|merge)$/;
 /** Whether a process of another machine still lives cannot be asked; after a day it is taken as dead. */
 const FOREIGN_AGE_MS = 24 * 60 * 60 * 1000;
+
+/** After that nobody is expected to go on with an unfinished merge. */
+const MERGE_AGE_MS = 7 * 24 * 60 * 60 * 1000;
 
 let hostTag: string | undefined;
 
@@ -40,9 +46,35 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Temporaries that this process, alive as it is, has left to whoever wants them. */
+const released = new Set<string>();
+
+/** Leaves a temporary of this process behind, as if the process had died. */
+export function releaseTemporary(path: string): void {
+  released.add(path);
+}
+
 async function isStale(path: string, host: string, pid: number): Promise<boolean> {
+  if (released.has(path)) return true;
   if (host === thisHost()) return !isAlive(pid);
-  return Date.now() - (await lstat(path)).mtimeMs > FOREIGN_AGE_MS;
+  return (await age(path)) > FOREIGN_AGE_MS;
+}
+
+async function age(path: string): Promise<number> {
+  return Date.now() - (await lstat(path)).mtimeMs;
+}
+
+/** The paths of the unfinished merges in `folder` that no living process works on, sorted. */
+export async function abandonedMerges(folder: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of (await readdir(folder)).sort()) {
+    const match = pattern.exec(name);
+    if (match?.[3] !== 'merge') continue;
+    const path = join(folder, name);
+    const stale = await isStale(path, match[1]!, Number(match[2])).catch(() => false);
+    if (stale) found.push(path);
+  }
+  return found;
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -62,8 +94,9 @@ async function undoReplacement(folder: string, container: string): Promise<void>
 
 /**
  * Clears what interrupted writes of dead processes left in `folder`: unfinished files and folders are
- * removed, and a folder that was moved away but never replaced is put back. Returns the names of the
- * temporaries it cleared, sorted. What cannot be cleared is left for the next time.
+ * removed (merges that could go on, only when they are old), and a folder that was moved away but never
+ * replaced is put back. Returns the names of the temporaries it cleared, sorted. What cannot be cleared
+ * is left for the next time.
  */
 export async function sweepStaleTemporaries(folder: string): Promise<readonly string[]> {
   const cleared: string[] = [];
@@ -73,6 +106,7 @@ export async function sweepStaleTemporaries(folder: string): Promise<readonly st
     const path = join(folder, name);
     try {
       if (!(await isStale(path, match[1]!, Number(match[2])))) continue;
+      if (match[3] === 'merge' && (await age(path)) < MERGE_AGE_MS) continue;
       if (match[3] === 'old') await undoReplacement(folder, path);
       else await rm(path, { recursive: true, force: true });
       cleared.push(name);
