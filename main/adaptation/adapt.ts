@@ -15,12 +15,14 @@ import {
 } from '../models/merged-model.ts';
 import { imageShape } from '../models/vit.ts';
 import { adamUpdate, createAdam, type AdamState } from './adam.ts';
-import { adaptationStep } from './objective.ts';
+import { adaptationStep, type Objective } from './objective.ts';
 
 /** One task as adaptation sees it: images and a frozen head. */
 export interface AdaptationTask {
   readonly images: ImageSet;
   readonly head: Head;
+  /** Predictions of the task's own expert [images, C], for distillation. */
+  readonly targets?: Float32Array | undefined;
   /** Never there, so that a labelled set with a head added does not pass for a task. */
   readonly labels?: never;
 }
@@ -33,6 +35,7 @@ export interface AdaptationOptions {
   /** Images per task and step. */
   readonly batch: number;
   readonly reduction: Reduction;
+  readonly objective: Objective;
   /** Weight of the marginal entropy; see objective.ts. */
   readonly diversity: number;
   readonly seed: number;
@@ -92,14 +95,14 @@ export async function* adapt(
       const step = state.step + 1;
       const total = new StepTotal(state.values);
       for (const part of parts) {
-        const images = await batchImages(model, part, options, step, breathe);
+        const { images, targets } = await batchOf(model, part, classes, options, step, breathe);
         const { weights: heads, mask } = stackHeads(
           part.map(({ head }) => head),
           classes,
         );
         const results = await executables
           .get(part.length)
-          ?.run({ images, heads, mask, ...Object.fromEntries(state.values) });
+          ?.run({ images, heads, mask, ...targets, ...Object.fromEntries(state.values) });
         if (results !== undefined) total.add(results, model.config.layerCount, part.length);
       }
       const learningRate = options.learningRate * rate(options, step);
@@ -132,24 +135,47 @@ function partition<Item>(items: readonly Item[], size: number): Item[][] {
   return parts;
 }
 
-/** The images of step `step` of every task of one call, one task after another. */
-async function batchImages(
+/** The images, and the targets where there are any, of step `step` of every task of one call in turn. */
+async function batchOf(
   model: MergedModel,
   part: readonly AdaptationTask[],
-  { batch, seed }: AdaptationOptions,
+  classes: number,
+  { batch, seed, objective }: AdaptationOptions,
   step: number,
   breathe: () => Promise<void>,
-): Promise<Tensor> {
+): Promise<{ images: Tensor; targets: Readonly<Record<string, Tensor>> }> {
   const shape = imageShape(model.config, part.length * batch);
   const data = new Float32Array(elementCount(shape));
   const perTask = data.length / part.length;
-  for (const [i, { images }] of part.entries()) {
+  const wanted = objective === 'distillation';
+  const targets = new Float32Array(wanted ? part.length * batch * classes : 0);
+  for (const [i, task] of part.entries()) {
+    const { images } = task;
     const key = [seed, 'adaptation', images.task];
     const indices = shuffledBatch(key, images.store.count, batch, step - 1);
     writeImages(images, indices, data.subarray(i * perTask, (i + 1) * perTask));
+    if (wanted) writeTargets(task, indices, targets, i * batch * classes, classes);
     await breathe();
   }
-  return { shape, data };
+  return {
+    images: { shape, data },
+    targets: wanted ? { targets: { shape: [part.length, batch, classes], data: targets } } : {},
+  };
+}
+
+/** The expert's predictions for some images, from `start` on, in rows of `classes`. */
+function writeTargets(
+  { images, head, targets }: AdaptationTask,
+  indices: Uint32Array,
+  into: Float32Array,
+  start: number,
+  classes: number,
+): void {
+  if (targets === undefined) throw new Error(`task ${images.task} has no targets to distil`);
+  const own = head.weight.shape[0] ?? 0;
+  indices.forEach((index, row) => {
+    into.set(targets.subarray(index * own, (index + 1) * own), start + row * classes);
+  });
 }
 
 /** Sums the results of the calls of one step. */

@@ -2,6 +2,7 @@
 import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
 import type { MergedModel, Reduction } from '../models/merged-model.ts';
 import type { ExpertSet } from './dictionary.ts';
+import type { Objective } from './objective.ts';
 
 /** How a method's parameters set the adaptation loop and the evaluation. */
 export interface AdaptationSettings {
@@ -9,6 +10,7 @@ export interface AdaptationSettings {
   readonly learningRate: number;
   readonly schedule: 'constant' | 'cosine';
   readonly diversity: number;
+  readonly objective: Objective;
   /** How routing weights are shared within a batch; undefined for methods without routers. */
   readonly reduction:
     { readonly adaptation: Reduction; readonly evaluation: Reduction } | undefined;
@@ -54,6 +56,13 @@ export const loopParameters = {
     default: 'constant',
     range: ['constant', 'cosine'],
     help: 'Cosine lets the rate fall to 0 over the steps, which settles the end of a short run.',
+  },
+  objective: {
+    kind: 'choice',
+    title: 'Objective',
+    default: 'entropy',
+    range: ['entropy', 'distillation'],
+    help: 'Entropy, as published: predictions become sure. Distillation: predictions on each task’s images become those of its own expert. Neither sees a label.',
   },
   diversity: {
     kind: 'number',

@@ -40,11 +40,12 @@ const adaMerging = defineAdaptiveMethod({
     },
     ...loopParameters,
   },
-  settings: ({ steps, learning_rate: learningRate, schedule, diversity }) => ({
+  settings: ({ steps, learning_rate: learningRate, schedule, diversity, objective }) => ({
     steps,
     learningRate,
     schedule,
     diversity,
+    objective,
     reduction: undefined,
   }),
   create: (set, { granularity, lambda, clamp }) =>
@@ -95,6 +96,7 @@ const wemoe = defineAdaptiveMethod({
     learningRate: parameters.learning_rate,
     schedule: parameters.schedule,
     diversity: parameters.diversity,
+    objective: parameters.objective,
     reduction: {
       adaptation: parameters.adaptation_reduction,
       evaluation: parameters.evaluation_reduction,

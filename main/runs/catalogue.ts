@@ -92,7 +92,8 @@ export function titleOf(entry: RecipeMethod): string {
   const { router_layers, granularity: grain } = method.parameters;
   const depth = entry.parameters['router_layers'] ?? router_layers?.default;
   const granularity = entry.parameters['granularity'] ?? grain?.default;
-  if (typeof depth === 'number') return `${method.title} l=${String(depth)}`;
-  if (typeof granularity === 'string') return `${method.title} ${granularity}-wise`;
+  const aim = entry.parameters['objective'] === 'distillation' ? ', distilled' : '';
+  if (typeof depth === 'number') return `${method.title} l=${String(depth)}${aim}`;
+  if (typeof granularity === 'string') return `${method.title} ${granularity}-wise${aim}`;
   return entry.method === entry.id ? method.title : `${method.title} (${entry.id})`;
 }

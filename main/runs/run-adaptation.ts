@@ -4,9 +4,11 @@ import {
   initialState,
   type AdaptationOptions,
   type AdaptationState,
+  type AdaptationTask,
   type StepReport,
 } from '../adaptation/adapt.ts';
 import type { AdaptationSettings } from '../adaptation/method.ts';
+import { expertPredictions } from '../adaptation/targets.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import type { MergedModel } from '../models/merged-model.ts';
@@ -69,10 +71,9 @@ async function adaptSteps(
   monitor: Monitor | undefined,
   context: MethodContext,
 ): Promise<StoppedAdaptation | undefined> {
-  const { inputs, engine, signal, control } = context;
+  const { engine, signal, control } = context;
   const options = adaptationOptions(model, settings, context);
-  // Labels stay behind here: adaptation is handed images and heads only.
-  const tasks = inputs.tasks.map(({ set, head }) => ({ images: set.images, head }));
+  const tasks = await adaptationTasks(settings, context);
   const best = control === undefined ? undefined : new BestStep(resumed?.best);
   const logAccuracy = async (step: number) => {
     if (monitor === undefined || !isDue(step, settings.steps, accuracySnapshots)) return;
@@ -104,6 +105,26 @@ async function adaptSteps(
   return undefined;
 }
 
+/** Labels stay behind here: adaptation is handed images, heads and what the experts predict. */
+async function adaptationTasks(
+  { objective }: AdaptationSettings,
+  { inputs, engine, recipe, signal }: MethodContext,
+): Promise<AdaptationTask[]> {
+  const tasks: AdaptationTask[] = [];
+  for (const [k, { set, head }] of inputs.tasks.entries()) {
+    const unlabelled = { images: set.images, head };
+    const expert = inputs.experts[k];
+    if (objective === 'entropy' || expert === undefined) {
+      tasks.push(unlabelled);
+      continue;
+    }
+    const options = { batch: recipe.evaluation.batch, signal };
+    const targets = await expertPredictions(engine, expert, unlabelled, options);
+    tasks.push({ ...unlabelled, targets });
+  }
+  return tasks;
+}
+
 function adaptationOptions(
   model: MergedModel,
   settings: AdaptationSettings,
@@ -114,6 +135,7 @@ function adaptationOptions(
     steps: settings.steps,
     learningRate: settings.learningRate,
     schedule: settings.schedule,
+    objective: settings.objective,
     diversity: settings.diversity,
     batch,
     reduction: settings.reduction?.adaptation ?? 'per-sample',
@@ -167,7 +189,7 @@ async function keepBest(
 function refuseDivergence(method: string, { step, loss }: StepReport): void {
   if (Number.isFinite(loss)) return;
   throw new AppError('adaptation.diverged', {
-    what: `the entropy is no longer a number at step ${String(step)}`,
+    what: `the loss is no longer a number at step ${String(step)}`,
     where: `method "${method}"`,
     hint: 'use a lower learning_rate',
   });

@@ -131,6 +131,7 @@ describe.each(golden.cases)('$name', (golden_) => {
       batch: golden.images,
       reduction,
       diversity: 0,
+      objective: 'entropy' as const,
       seed: 0,
       tasksPerCall,
     };

@@ -21,6 +21,8 @@ export interface StepCase {
   readonly values: ReadonlyMap<string, Tensor>;
   readonly images?: Tensor;
   readonly diversity?: number;
+  /** Expert predictions [T, B, C]: makes it a step of distillation. */
+  readonly targets?: Tensor;
 }
 
 function classesOf(heads: readonly Head[]): number {
@@ -36,12 +38,15 @@ export function stepOf({
   values,
   images,
   diversity = 0,
+  targets,
 }: StepCase): {
   program: Program;
   inputs: Record<string, Tensor>;
 } {
   const tasks = heads.length;
-  const shape: StepShape = { tasks, batch, classes: classesOf(heads), reduction, diversity };
+  const objective = targets === undefined ? 'entropy' : 'distillation';
+  const classes = classesOf(heads);
+  const shape: StepShape = { tasks, batch, classes, reduction, objective, diversity };
   const { weights, mask } = stackHeads(heads, shape.classes);
   return {
     program: adaptationStep(model, shape),
@@ -49,6 +54,7 @@ export function stepOf({
       images: images ?? randomImages(tasks * batch, model.config),
       heads: weights,
       mask,
+      ...(targets === undefined ? {} : { targets }),
       ...Object.fromEntries(values),
     },
   };
@@ -72,6 +78,23 @@ export function only(program: Program, result: string): Program {
 }
 
 /** Features and routing weights of images. */
+/** Probabilities [T, B, C] that are random and favour a class; 0 where a task has no such class. */
+export function randomTargets(heads: readonly Head[], batch: number): Tensor {
+  const shape = [heads.length, batch, classesOf(heads)];
+  const classes = classesOf(heads);
+  const { data: scores } = normalTensor(`targets ${shape.join()}`, shape, 2);
+  const data = new Float32Array(scores.length);
+  for (const [task, { weight }] of heads.entries()) {
+    for (let i = 0; i < batch; i++) {
+      const start = (task * batch + i) * classes;
+      const powers = [...scores.subarray(start, start + weight.shape[0]!)].map(Math.exp);
+      const total = powers.reduce((a, b) => a + b, 0);
+      powers.forEach((power, c) => (data[start + c] = power / total));
+    }
+  }
+  return { shape, data };
+}
+
 export async function encode(
   model: MergedModel,
   values: ReadonlyMap<string, Tensor>,

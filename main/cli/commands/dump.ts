@@ -70,6 +70,7 @@ function stepProgram(
   return adaptationStep(model, {
     ...shape,
     reduction: settings?.reduction?.adaptation ?? 'per-sample',
+    objective: settings?.objective ?? 'entropy',
     diversity: settings?.diversity ?? 0,
   });
 }

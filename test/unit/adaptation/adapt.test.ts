@@ -8,6 +8,7 @@ import {
   type StepReport,
 } from '../../../main/adaptation/adapt.ts';
 import { createAdaMerging } from '../../../main/adaptation/adamerging.ts';
+import { expertPredictions } from '../../../main/adaptation/targets.ts';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
 import type { ImageSet } from '../../../main/data/images.ts';
 import type { LabelledSet } from '../../../main/data/labelled.ts';
@@ -42,6 +43,7 @@ const options: AdaptationOptions = {
   batch: 3,
   reduction: 'per-sample',
   diversity: 0,
+  objective: 'entropy',
   seed: 1,
   tasksPerCall: 3,
 };
@@ -91,6 +93,55 @@ describe.each(['per-sample', 'batch-mean'] as const)('%s', (reduction) => {
       ]);
       expect(entropy).toHaveLength(3);
     }
+  });
+});
+
+describe('distillation', () => {
+  const model = createWemoe(set, { depth: 1, lambda: 0.3, seed: 1 });
+  const own = set.experts.map((weights) => ({ config: set.config, weights }));
+
+  async function distilled(changes: Partial<AdaptationOptions>): Promise<readonly StepReport[]> {
+    const taught: AdaptationTask[] = [];
+    for (const [k, task] of tasks.entries()) {
+      const targets = await expertPredictions(onnx, own[k]!, task, { batch: 2 });
+      taught.push({ ...task, targets });
+    }
+    const reports: StepReport[] = [];
+    const all = { ...options, objective: 'distillation', ...changes } as const;
+    for await (const report of adapt(onnx, model, taught, initialState(model), all)) {
+      reports.push(report);
+    }
+    return reports;
+  }
+
+  it('comes closer to the experts step by step', async () => {
+    // Every image of the larger sets in each batch, so that steps can be compared.
+    const losses = (await distilled({ steps: 30, batch: 140 })).map(({ loss }) => loss);
+    expect(losses.at(-1)).toBeLessThan(0.8 * losses[0]!);
+    expect(Math.min(...losses)).toBeGreaterThan(0);
+  });
+
+  it('gives the same step whether tasks share a call', async () => {
+    const [together] = await distilled({ steps: 1 });
+    const [apart] = await distilled({ steps: 1, tasksPerCall: 1 });
+    expect(apart!.loss).toBeCloseTo(together!.loss, 5);
+  });
+
+  it('predictions of an expert are probabilities', async () => {
+    const targets = await expertPredictions(onnx, own[0]!, tasks[0]!, { batch: 2 });
+    expect(targets).toHaveLength(5 * 3);
+    for (let i = 0; i < 5; i++) {
+      const row = targets.subarray(3 * i, 3 * i + 3);
+      expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    }
+  });
+
+  it('is refused without targets', async () => {
+    const steps = adapt(onnx, model, tasks, initialState(model), {
+      ...options,
+      objective: 'distillation',
+    });
+    await expect(steps.next()).rejects.toThrow('no targets');
   });
 });
 

@@ -1,6 +1,7 @@
 /** The gradient of a step, against oracles that do not share its rules. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Objective } from '../../../main/adaptation/objective.ts';
 import type { RouterDepth } from '../../../main/adaptation/router.ts';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
 import { openEngine } from '../../../main/engine/registry.ts';
@@ -19,6 +20,7 @@ import {
   moved,
   only,
   onnx,
+  randomTargets,
   runStep,
   stepOf,
   type StepCase,
@@ -42,13 +44,19 @@ const batch = 2;
  * A WEMoE away from its start. Hidden units of the routers are far from their kink, every other one
  * off, so that difference quotients are exact.
  */
-function stepCase(depth: RouterDepth, reduction: Reduction, diversity = 0): StepCase {
+function stepCase(
+  depth: RouterDepth,
+  reduction: Reduction,
+  diversity = 0,
+  objective: Objective = 'entropy',
+): StepCase {
   const model = createWemoe(set, { depth, lambda: 0.3, seed: 1 });
   const values = moved(model, 0.1);
   for (const [name, { data }] of values) {
     if (name.endsWith('fc1.bias')) data.forEach((_, i) => (data[i] = i % 2 === 0 ? 3 : -3));
   }
-  return { model, heads, batch, reduction, values, diversity };
+  const targets = objective === 'entropy' ? {} : { targets: randomTargets(heads, batch) };
+  return { model, heads, batch, reduction, values, diversity, ...targets };
 }
 
 const cases = ([0, 1, 2] as const).flatMap((depth) =>
@@ -57,14 +65,16 @@ const cases = ([0, 1, 2] as const).flatMap((depth) =>
     reduction,
     // Once without the marginal entropy, as published, and once with it.
     diversity: reduction === 'per-sample' ? 0.7 : 0,
+    objective: 'entropy' as Objective,
   })),
 );
+cases.push({ depth: 1, reduction: 'per-sample', diversity: 0, objective: 'distillation' });
 
 beforeAll(prepareAutomaticGradients);
 
-describe.each(cases)('routers of depth $depth, $reduction, β = $diversity', (each) => {
-  const { depth, reduction, diversity } = each;
-  const step = stepCase(depth, reduction, diversity);
+describe.each(cases)('routers of depth $depth, $reduction, β = $diversity, $objective', (each) => {
+  const { depth, reduction, diversity, objective } = each;
+  const step = stepCase(depth, reduction, diversity, objective);
   const trained = step.model.trainables.map(({ name }) => name);
 
   it('has the gradient of difference quotients', async () => {

@@ -6,7 +6,7 @@ import { gradientName } from '../../../main/graph/gradient.ts';
 import { verify } from '../../../main/graph/verify.ts';
 import { logits, stackHeads } from '../../../main/models/head.ts';
 import { initialValues } from '../../../main/models/merged-model.ts';
-import { encode, moved, runStep } from '../../support/adaptation-step.ts';
+import { encode, moved, randomTargets, runStep } from '../../support/adaptation-step.ts';
 import { expertSet, pickImages, randomHead, randomImages } from '../../support/tiny-models.ts';
 import { named } from '../../support/values.ts';
 
@@ -42,6 +42,30 @@ it('takes β times the entropy of the mean prediction off the loss', async () =>
   }
   expect(marginal).toBeGreaterThan(1);
   expect(named(diverse, 'loss').data[0]).toBeCloseTo(plain - 0.5 * marginal, 5);
+});
+
+it('distils: Σ over tasks of the mean KL(expert ‖ merged model) of their own classes', async () => {
+  const batch = 3;
+  const values = moved(model, 0.1);
+  const images = randomImages(9);
+  const targets = randomTargets(heads, batch);
+  const step = { model, heads, batch, reduction: 'per-sample', values, images, targets } as const;
+  let wanted = 0;
+  for (const [task, head] of heads.entries()) {
+    const own = pickImages(images, task * batch, (task + 1) * batch);
+    const scores = logits(head, (await encode(model, values, own)).features);
+    const classes = head.weight.shape[0]!;
+    for (let i = 0; i < batch; i++) {
+      const powers = [...scores.subarray(i * classes, (i + 1) * classes)].map(Math.exp);
+      const total = powers.reduce((a, b) => a + b, 0);
+      powers.forEach((power, c) => {
+        const target = targets.data[(task * batch + i) * targets.shape[2]! + c]!;
+        wanted += (target * Math.log(target / (power / total))) / batch;
+      });
+    }
+  }
+  expect(wanted).toBeGreaterThan(1);
+  expect(named(await runStep(step), 'loss').data[0]).toBeCloseTo(wanted, 4);
 });
 
 describe('tasks with different numbers of classes in one step', () => {
