@@ -6,6 +6,7 @@ import path from 'node:path';
 import {
   _electron,
   chromium,
+  errors,
   type Browser,
   type ElectronApplication,
   type Page,
@@ -90,6 +91,25 @@ function userDataOf(options: LaunchOptions): { userData: string; remove: () => v
   return { userData, remove: () => rmSync(userData, { recursive: true, force: true }) };
 }
 
+/** Several times as long as a start takes on a busy machine. */
+const LAUNCH_LIMIT_MS = 30_000;
+
+/**
+ * Playwright's launch, again where it gets no answer: about one in ten times on a busy machine its two debuggers
+ * connect, and it then waits for a word of the application that came before it listened.
+ */
+async function launchPatiently(
+  options: Parameters<typeof _electron.launch>[0],
+): Promise<ElectronApplication> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await _electron.launch({ ...options, timeout: LAUNCH_LIMIT_MS });
+    } catch (error) {
+      if (attempt === 3 || !(error instanceof errors.TimeoutError)) throw error;
+    }
+  }
+}
+
 /** Builds what is stale and starts the application from the sources; resolves when its window is there. */
 export async function launchBuilt(options: LaunchOptions = {}): Promise<BuiltApp> {
   await buildDesktop();
@@ -97,12 +117,11 @@ export async function launchBuilt(options: LaunchOptions = {}): Promise<BuiltApp
   requireLibraries(runtime);
   const { userData, remove } = userDataOf(options);
   const project = options.project === undefined ? [] : [options.project];
-  const app = await _electron.launch({
+  const app = await launchPatiently({
     executablePath: runtime.executable,
     args: [...switches(), ...(options.arguments ?? []), root, ...project],
     env: await environment(userData, options),
     cwd: root,
-    timeout: 60_000,
     // Playwright would show every page in light colours.
     colorScheme: null,
   });

@@ -14,3 +14,5 @@ export function stopDelay(): { p99: number; samples: number };
 /** Milliseconds since 1970. */
 export function firstPaint(): number | null;
 export function runProgress(): number | null;
+/** Milliseconds that cancelling takes, pressed as soon as the bar of the run says `words`. */
+export function cancelWhen(words: readonly string[]): Promise<number>;

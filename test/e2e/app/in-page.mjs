@@ -2,7 +2,7 @@
  * What tests run inside the window. Plain JavaScript: each function is sent there as text, so it can use nothing from
  * outside of itself.
  */
-/* global document, getComputedStyle, innerHeight, innerWidth, performance, requestAnimationFrame, setTimeout */
+/* global MutationObserver, document, getComputedStyle, innerHeight, innerWidth, performance, requestAnimationFrame, setTimeout */
 
 /** Whatever leaves the window sideways, or is a control that cannot be seen or reached as a whole. */
 export function findCutOff() {
@@ -125,4 +125,28 @@ export function runProgress() {
   const bar = document.querySelector('[aria-label="Run in progress"] [role="progressbar"]');
   const value = bar?.getAttribute('aria-valuenow');
   return value === null || value === undefined ? null : Number(value);
+}
+
+/** Presses Cancel as soon as the bar of the run says all of `words`; how long the bar stays after that. */
+export async function cancelWhen(words) {
+  const dock = () => document.querySelector('section[aria-label="Run in progress"]');
+  const until = (reached) =>
+    new Promise((resolve) => {
+      const observer = new MutationObserver(() => look());
+      const look = () => {
+        if (!reached()) return;
+        observer.disconnect();
+        resolve();
+      };
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+      look();
+    });
+  await until(() => words.every((word) => dock()?.textContent.includes(word)));
+  const cancel = [...dock().querySelectorAll('button')].find(
+    (button) => button.textContent.trim() === 'Cancel',
+  );
+  const pressed = performance.now();
+  cancel.click();
+  await until(() => dock() === null);
+  return performance.now() - pressed;
 }

@@ -37,16 +37,25 @@ export async function setParameter(
   parameter: string,
   value: string,
 ): Promise<void> {
-  const head = currentView(page).getByRole('button', { name: method, expanded: false });
+  const entry = currentView(page)
+    .getByRole('listitem')
+    .filter({ has: page.getByRole('button', { name: method }) })
+    .first();
+  const head = entry.getByRole('button', { name: method, expanded: false });
   if ((await head.count()) > 0) await head.first().click();
-  await currentView(page).getByRole('textbox', { name: parameter, exact: true }).fill(value);
+  await entry.getByRole('textbox', { name: parameter, exact: true }).fill(value);
+}
+
+/** Goes to the draft, also from a run that the view shows instead. */
+export async function showDraft(page: Page): Promise<void> {
+  await show(page, 'Merge');
+  const setUp = currentView(page).getByRole('radio', { name: 'Set up' });
+  if ((await setUp.count()) > 0) await setUp.check({ force: true });
 }
 
 /** Starts the draft; resolves when the run is going on. */
 export async function startRun(page: Page): Promise<void> {
-  await show(page, 'Merge');
-  const setUp = currentView(page).getByRole('radio', { name: 'Set up' });
-  if ((await setUp.count()) > 0) await setUp.check({ force: true });
+  await showDraft(page);
   const run = currentView(page).getByRole('button', { name: 'Run', exact: true });
   await run.click();
   await dock(page).waitFor();

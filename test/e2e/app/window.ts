@@ -74,7 +74,7 @@ export async function setTheme(app: ElectronApplication, theme: Theme): Promise<
 /** Chooses an entry of a menu of the application `times` times. */
 export async function chooseOfMenu(
   app: ElectronApplication,
-  menu: 'File' | 'View' | 'Run' | 'Help',
+  menu: 'File' | 'Edit' | 'View' | 'Run' | 'Help',
   label: string,
   times = 1,
 ): Promise<void> {
