@@ -1,0 +1,59 @@
+/**
+ * The orthogonal polar factor by the dynamically weighted Halley iteration (Nakatsukasa, Bai & Gygi
+ * 2010, eq. 3.5; in the form with a Cholesky factor of section 4):
+ * X ← (b/c) X + (a − b/c) X (I + c XᵀX)⁻¹, with a, b, c from a lower bound of the singular values.
+ */
+import { inverseCholesky } from './inverse-cholesky.ts';
+import { combined, distance, shifted, type Matrix, type Multiply } from './matrix.ts';
+import { straightened } from './orthonormal.ts';
+
+const MAX_STEPS = 14;
+
+/** Weights for smaller bounds would give I + c XᵀX a condition above 10⁴, and cost as many digits. */
+const LEAST_BOUND = 1e-3;
+
+/** Where steps change less, the next would change nothing: the error falls with its third power. */
+const LAST_CHANGE = 1e-6;
+
+/**
+ * Polar factor of X, with rows ≥ columns and a largest singular value of at most about 1. The fewer
+ * steps the nearer `bound` is to the smallest singular value. `undefined` where a singular value is below about 1e-9:
+ * the factor is then hardly determined, and not found this way.
+ */
+export async function polarIteration(
+  multiply: Multiply,
+  matrix: Matrix,
+  bound: number,
+): Promise<Matrix | undefined> {
+  let x = matrix;
+  let least = bound;
+  for (let step = 0; step < MAX_STEPS; step++) {
+    const { a, b, c } = weights(Math.max(least, LEAST_BOUND));
+    least = Math.min(1, (least * (a + b * least ** 2)) / (1 + c * least ** 2));
+    const gram = shifted(await multiply(x, x, { a: true }), c, 1);
+    const inverse = await inverseCholesky(multiply, gram);
+    if (inverse === undefined) return undefined;
+    const solved = await multiply(await multiply(x, inverse, { b: true }), inverse);
+    const next = combined(b / c, x, a - b / c, solved);
+    const change = distance(next, x);
+    x = next;
+    if (change <= LAST_CHANGE * Math.sqrt(x.columns)) {
+      return (await isOrthonormal(multiply, x)) ? straightened(multiply, x) : undefined;
+    }
+  }
+  return undefined;
+}
+
+function weights(bound: number): { a: number; b: number; c: number } {
+  const square = bound ** 2;
+  const d = Math.cbrt((4 * (1 - square)) / square ** 2);
+  const root = Math.sqrt(1 + d);
+  const a = root + Math.sqrt(8 - 4 * d + (8 * (2 - square)) / (square * root)) / 2;
+  const b = (a - 1) ** 2 / 4;
+  return { a, b, c: a + b - 1 };
+}
+
+async function isOrthonormal(multiply: Multiply, x: Matrix): Promise<boolean> {
+  const gram = shifted(await multiply(x, x, { a: true }), 1, -1);
+  return gram.data.every((value) => Math.abs(value) < 1e-6);
+}

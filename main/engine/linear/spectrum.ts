@@ -1,0 +1,92 @@
+/** A rough picture of the spectrum of a symmetric matrix, by the Lanczos process. */
+import { EigenvalueDecomposition, Matrix as SmallMatrix } from 'ml-matrix';
+import { randomMatrix } from './orthonormal.ts';
+import type { Matrix } from './matrix.ts';
+
+export interface Spectrum {
+  /** Rising: Ritz values, each standing for the eigenvalues near it. */
+  readonly nodes: readonly number[];
+  /** The share of the eigenvalues for which each node stands. */
+  readonly shares: readonly number[];
+  /** No eigenvalue is much larger in magnitude. */
+  readonly radius: number;
+}
+
+/** `steps` products of the matrix and a vector, with full reorthogonalisation. */
+export function estimateSpectrum(a: Matrix, steps = 24): Spectrum {
+  const size = a.rows;
+  const basis: Float64Array[] = [];
+  const diagonal: number[] = [];
+  const beside: number[] = [];
+  let next = normalized(randomMatrix(size, 1, 'spectrum').data);
+  while (basis.length < Math.min(steps, size)) {
+    const vector = next.vector;
+    basis.push(vector);
+    const image = applied(a, vector);
+    diagonal.push(dot(image, vector));
+    for (let pass = 0; pass < 2; pass++) {
+      for (const earlier of basis) subtract(image, dot(image, earlier), earlier);
+    }
+    next = normalized(image);
+    beside.push(next.norm);
+    if (next.norm <= Number.EPSILON * Math.abs(diagonal[0]!)) break;
+  }
+  const count = basis.length;
+  const small = SmallMatrix.zeros(count, count);
+  for (let i = 0; i < count; i++) {
+    small.set(i, i, diagonal[i]!);
+    if (i + 1 < count) {
+      small.set(i, i + 1, beside[i]!);
+      small.set(i + 1, i, beside[i]!);
+    }
+  }
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(small, {
+    assumeSymmetric: true,
+  });
+  const shares = realEigenvalues.map((_, node) => eigenvectorMatrix.get(0, node) ** 2);
+  const radius = Math.max(...realEigenvalues.map(Math.abs)) + (beside[count - 1] ?? 0) / 4;
+  return { nodes: realEigenvalues, shares, radius };
+}
+
+/** A value with about the given share of the eigenvalues below it, between two nodes. */
+export function quantile({ nodes, shares }: Spectrum, share: number): number {
+  let below = 0;
+  let best = { miss: Number.POSITIVE_INFINITY, value: nodes[0] ?? 0 };
+  for (let node = 0; node + 1 < nodes.length; node++) {
+    below += shares[node]!;
+    const miss = Math.abs(below - share);
+    if (miss < best.miss) best = { miss, value: (nodes[node]! + nodes[node + 1]!) / 2 };
+  }
+  return best.value;
+}
+
+function applied({ rows, columns, data }: Matrix, vector: Float64Array): Float64Array {
+  const image = new Float64Array(rows);
+  for (let i = 0; i < rows; i++) {
+    image[i] = dot(data.subarray(i * columns, (i + 1) * columns), vector);
+  }
+  return image;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let [first, second, third, fourth] = [0, 0, 0, 0];
+  let i = 0;
+  // Four sums: additions need not wait for one another.
+  for (; i + 3 < a.length; i += 4) {
+    first += a[i]! * b[i]!;
+    second += a[i + 1]! * b[i + 1]!;
+    third += a[i + 2]! * b[i + 2]!;
+    fourth += a[i + 3]! * b[i + 3]!;
+  }
+  for (; i < a.length; i++) first += a[i]! * b[i]!;
+  return first + second + (third + fourth);
+}
+
+function subtract(from: Float64Array, factor: number, vector: Float64Array): void {
+  for (let i = 0; i < from.length; i++) from[i]! -= factor * vector[i]!;
+}
+
+function normalized(vector: Float64Array): { norm: number; vector: Float64Array } {
+  const norm = Math.sqrt(dot(vector, vector));
+  return { norm, vector: norm === 0 ? vector : vector.map((value) => value / norm) };
+}
