@@ -55,6 +55,14 @@ export function parseRecipeYaml<Schema extends z.ZodType>(
   return { value: result.data, place };
 }
 
+/** The keys at the top of a YAML text, however much of the rest is wrong; none where it is no map. */
+export function topLevelKeys(text: string): readonly string[] {
+  if (text.length > longestText) return [];
+  const { contents } = parseDocument(text, { logLevel: 'silent' });
+  if (!isMap(contents)) return [];
+  return contents.items.flatMap(({ key }) => (isScalar(key) ? [String(key.value)] : []));
+}
+
 function repeatedKey(text: string, offset: number): string {
   return /^["']?([^"':\s,}]+)/.exec(text.slice(offset, offset + 80))?.[1] ?? '';
 }
@@ -188,7 +196,9 @@ function expected(issue: z.core.$ZodIssue): string {
       if (issue.origin === 'string') return `text of at most ${issue.maximum} characters`;
       return `at most ${issue.maximum}`;
     case 'invalid_union':
-      return 'a number, text, true or false, or a list of numbers';
+      return issue.message === 'Invalid input'
+        ? 'a number, text, true or false, or a list of numbers'
+        : issue.message;
     default:
       return issue.message;
   }

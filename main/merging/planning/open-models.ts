@@ -1,0 +1,87 @@
+/** Opens the models of a recipe, each once, under the names the recipe's rules give their tensors. */
+import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
+import { openCheckpoint } from '../../checkpoints/open.ts';
+import { viewed } from '../../checkpoints/views.ts';
+import { AppError } from '../../lib/errors.ts';
+import { referenceOf } from './align.ts';
+import { finding, type Finding } from './findings.ts';
+import type { NameRule } from './fixes.ts';
+import type { MergeRecipe, RecipeSlice } from './recipe.ts';
+import { splitReference } from './references.ts';
+
+export interface OpenedModels {
+  /** By reference, those of the base first; what could not be opened is missing. */
+  readonly checkpoints: ReadonlyMap<string, StoredCheckpoint>;
+  readonly findings: readonly Finding[];
+  readonly close: () => Promise<void>;
+}
+
+/** All references of a recipe's weights, in the order of their first use. */
+export function modelsOf({ slices }: Pick<MergeRecipe, 'slices'>): readonly string[] {
+  const of = ({ base, experts }: RecipeSlice): readonly string[] => [
+    ...(base === undefined ? [] : [base.model]),
+    ...experts.map(({ model }) => model),
+  ];
+  return [...new Set(slices.flatMap(of))];
+}
+
+/** Opens every model; a model that cannot be opened becomes a finding. */
+export async function openModels(
+  recipe: MergeRecipe,
+  renames: readonly NameRule[],
+): Promise<OpenedModels> {
+  const opened = new Map<string, StoredCheckpoint>();
+  const findings: Finding[] = [];
+  for (const reference of modelsOf(recipe)) {
+    try {
+      opened.set(reference, await openModel(reference));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      findings.push(finding('model_unreadable', error.message));
+    }
+  }
+  const [first] = recipe.slices;
+  const names = first && opened.get(referenceOf(first).model)?.tensors;
+  const checkpoints = new Map(
+    [...opened].map(([reference, checkpoint]) => [
+      reference,
+      names === undefined ? checkpoint : renamed(checkpoint, renames, (name) => names.has(name)),
+    ]),
+  );
+  return {
+    checkpoints,
+    findings,
+    close: async () => {
+      await Promise.all([...opened.values()].map((checkpoint) => checkpoint.close()));
+    },
+  };
+}
+
+async function openModel(reference: string): Promise<StoredCheckpoint> {
+  const { model, adapter } = splitReference(reference);
+  if (adapter !== undefined) throw new Error('adapters are not wired yet');
+  return openCheckpoint(model);
+}
+
+/** Names the first model has stay as they are, so that one rule does for models of several layouts. */
+function renamed(
+  checkpoint: StoredCheckpoint,
+  rules: readonly NameRule[],
+  isKnown: (name: string) => boolean,
+): StoredCheckpoint {
+  const newName = (name: string): string => {
+    const rule = isKnown(name) ? undefined : rules.find(({ from }) => name.startsWith(from));
+    return rule === undefined ? name : rule.to + name.slice(rule.from.length);
+  };
+  const names = [...checkpoint.tensors.keys()];
+  const changed = names.filter((name) => newName(name) !== name);
+  if (changed.length === 0) return checkpoint;
+  const views = new Map(names.map((from) => [newName(from), { parts: [{ from }] }]));
+  return viewed(checkpoint, views, [`${changed.length} tensors are renamed.`]);
+}
+
+/** Adapters hold pairs of factors and no weight of their own. */
+export function isAdapter({ tensors }: StoredCheckpoint): boolean {
+  const names = [...tensors.keys()];
+  return names.length > 0 && names.every((name) => /lora_|\.oft_|\.hada_|^base_model\./.test(name));
+}
