@@ -40,15 +40,33 @@ export interface TensorLocation {
   readonly identity: FileIdentity;
 }
 
+/** What a checkpoint was read from. */
+export interface CheckpointSource {
+  /** In a person's words. */
+  readonly format: string;
+  /** The weight files, in the order of their first use. */
+  readonly files: readonly string[];
+  /** Groups of names whose tensors share bytes in the file; each is written on its own. */
+  readonly shared: readonly (readonly string[])[];
+}
+
 /** A checkpoint whose stored bytes can be read as they are, for hashing and copying. */
 export interface StoredCheckpoint extends Checkpoint {
   /** Oddities that do not stop the checkpoint from being used, in a person's words. */
   readonly warnings: readonly string[];
+  readonly source: CheckpointSource;
   /** The stored bytes of one tensor, unconverted, in pieces of at most 16 MiB. */
   chunks(name: string): AsyncIterable<Uint8Array>;
   /**
    * The fast path of a streaming reader: where the bytes that `chunks` gives (row-major, little-endian,
-   * without gaps) lie in a file. Undefined where they are computed: views, big-endian files, adapters.
+   * without gaps) lie in a file. Undefined where they are computed (views, big-endian files, adapters)
+   * and, where the format has checksums, until `verify` has compared them.
    */
   locate(name: string): TensorLocation | undefined;
+  /**
+   * Compares the checksum of the bytes of one tensor, where the format has one (PyTorch's zip form); reads
+   * them through once. `read` and `chunks` do it by themselves; call it before `locate`. Throws
+   * `checkpoint.checksum_mismatch`.
+   */
+  verify(name: string): Promise<void>;
 }

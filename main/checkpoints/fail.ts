@@ -35,6 +35,16 @@ export function checkpointError(code: ErrorCode, fault: CheckpointFault): AppErr
   return new AppError(code, { what: fault.what, where, hint: fault.hint, cause: fault.cause });
 }
 
+/** The AppError of a tensor name that a checkpoint of `count` tensors does not have. */
+export function tensorMissing(file: string, count: number, name: string): AppError {
+  return checkpointError('checkpoint.tensor_missing', {
+    what: `none of its ${count} tensors is called "${shown(name)}"`,
+    file,
+    tensor: name,
+    hint: 'choose a checkpoint of the same architecture',
+  });
+}
+
 /** What to do about a file whose bytes contradict each other. */
 export const DAMAGED = 'download or save the file again, and ask its author if it stays like this';
 /** What to do about a file whose writer broke a rule of the format. */

@@ -1,10 +1,14 @@
 /** Reads one safetensors file: everything is validated before the first tensor can be asked for. */
 import type { AppError } from '../lib/errors.ts';
-import { elementCount, type Tensor } from '../lib/tensor.ts';
-import type { StoredCheckpoint, TensorInfo, TensorLocation } from './checkpoint.ts';
-import { converterOf, NotRepresentable } from './convert.ts';
-import { bitsPerElement } from './dtype.ts';
-import { checkpointError, DAMAGED, shown } from './fail.ts';
+import type { Tensor } from '../lib/tensor.ts';
+import type {
+  CheckpointSource,
+  StoredCheckpoint,
+  TensorInfo,
+  TensorLocation,
+} from './checkpoint.ts';
+import { checkpointError, DAMAGED, tensorMissing } from './fail.ts';
+import { readFp32 } from './fp32.ts';
 import { MAX_HEADER_BYTES, parseHeader, type Header, type TensorEntry } from './header.ts';
 import { checkLayout } from './layout.ts';
 import { sniffFormat } from './sniff.ts';
@@ -12,9 +16,6 @@ import { WeightFile } from './weight-file.ts';
 
 const PREFIX_BYTES = 8;
 const SNIFF_BYTES = 512;
-/** One tensor as fp32; a larger one cannot be a single buffer everywhere the application runs. */
-const MAX_TENSOR_BYTES = 4 * 1024 ** 3 - 8;
-
 /** The error of a bad prefix, or a better one when the bytes are known to be something else. */
 function notSafetensors(file: string, firstBytes: Uint8Array, otherwise: AppError): AppError {
   const guess = sniffFormat(firstBytes);
@@ -73,6 +74,7 @@ class SafetensorsFile implements StoredCheckpoint {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly warnings: readonly string[] = [];
+  readonly source: CheckpointSource;
   readonly #file: WeightFile;
   readonly #header: Header;
   readonly #dataStart: number;
@@ -88,37 +90,18 @@ class SafetensorsFile implements StoredCheckpoint {
         { name, dtype, shape, byteLength: end - begin },
       ]),
     );
+    this.source = { format: 'safetensors', files: [file.path], shared: [] };
     this.#file = file;
     this.#header = header;
     this.#dataStart = dataStart;
   }
 
   async read(name: string): Promise<Tensor> {
-    const entry = this.#entry(name);
-    const convert = converterOf(entry.dtype);
-    if (convert === undefined) {
-      throw this.#error('checkpoint.dtype_unsupported', name, {
-        what: `${entry.dtype} has no conversion to fp32`,
-        hint: 'save the checkpoint as F32, F16 or BF16 first',
-      });
-    }
-    const data = this.#allocate(entry);
-    if (entry.dtype === 'F32') {
-      // The stored bytes are the result: no second buffer, and no conversion.
-      await this.#file.readInto(new Uint8Array(data.buffer), this.#dataStart + entry.begin);
-      return { shape: entry.shape, data };
-    }
-    let done = 0;
-    for await (const chunk of this.chunks(name)) {
-      const count = (chunk.byteLength * 8) / bitsPerElement(entry.dtype);
-      try {
-        convert(chunk, data.subarray(done, done + count));
-      } catch (error) {
-        throw error instanceof NotRepresentable ? this.#unrepresentable(name, error, done) : error;
-      }
-      done += count;
-    }
-    return { shape: entry.shape, data };
+    const { begin } = this.#entry(name);
+    return readFp32(this.tensors.get(name)!, this.#file.path, {
+      chunks: () => this.chunks(name),
+      fill: (target) => this.#file.readInto(target, this.#dataStart + begin),
+    });
   }
 
   chunks(name: string): AsyncIterable<Uint8Array> {
@@ -132,6 +115,9 @@ class SafetensorsFile implements StoredCheckpoint {
     return { file, begin: this.#dataStart + begin, end: this.#dataStart + end, dtype, identity };
   }
 
+  /** The format has no checksums. */
+  async verify(): Promise<void> {}
+
   async close(): Promise<void> {
     this.#closed = true;
   }
@@ -140,40 +126,7 @@ class SafetensorsFile implements StoredCheckpoint {
     if (this.#closed) throw new Error(`the checkpoint ${this.path} is closed`);
     const entry = this.#header.entries.get(name);
     if (entry !== undefined) return entry;
-    throw this.#error('checkpoint.tensor_missing', name, {
-      what: `none of its ${this.#header.entries.size} tensors is called "${shown(name)}"`,
-      hint: 'choose a checkpoint of the same architecture',
-    });
-  }
-
-  #allocate(entry: TensorEntry): Float32Array {
-    const bytes = elementCount(entry.shape) * 4;
-    let cause: unknown;
-    try {
-      if (bytes <= MAX_TENSOR_BYTES) return new Float32Array(bytes / 4);
-    } catch (error) {
-      cause = error;
-    }
-    throw this.#error('checkpoint.tensor_too_large', entry.name, {
-      what: `the tensor takes ${bytes} bytes as fp32, more than can be allocated`,
-      hint: 'close other programs, or use a machine with more memory',
-      cause,
-    });
-  }
-
-  #unrepresentable(name: string, error: NotRepresentable, offset: number): AppError {
-    return this.#error('checkpoint.value_not_representable', name, {
-      what: `${error.message} at index ${offset + error.index} cannot be expressed in fp32`,
-      hint: 'leave this tensor out of the merge, or save it as F32',
-    });
-  }
-
-  #error(
-    code: `checkpoint.${'dtype_unsupported' | 'tensor_missing' | 'tensor_too_large' | 'value_not_representable'}`,
-    tensor: string,
-    fault: { what: string; hint: string; cause?: unknown },
-  ): AppError {
-    return checkpointError(code, { ...fault, file: this.#file.path, tensor });
+    throw tensorMissing(this.#file.path, this.#header.entries.size, name);
   }
 }
 

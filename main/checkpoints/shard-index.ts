@@ -1,4 +1,4 @@
-/** Parses `model.safetensors.index.json`, which says in which shard each tensor is. */
+/** Parses `model.safetensors.index.json` (or `pytorch_model.bin.index.json`), which says in which shard each tensor is. */
 import { isUtf8 } from 'node:buffer';
 import type { ErrorCode } from '../lib/error-codes.ts';
 import { checkpointError, DAMAGED, REWRITE, shown } from './fail.ts';
@@ -18,25 +18,27 @@ const MAX_SHARDS = 10_000;
 const windowsDevice = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
 
 /** Why a shard's file name is refused; undefined for a plain name inside the model's folder. */
-function shardNameProblem(name: string): string | undefined {
+function shardNameProblem(name: string, ending: string): string | undefined {
   if (/[/\\]/.test(name) || name.startsWith('..')) return 'it leads to another folder';
   if (name.includes(':')) return 'it is an address or names a drive';
   if (/[\p{C}\p{Zl}\p{Zp}<>"|?*]/u.test(name)) return 'it has characters no file name may have';
   if (windowsDevice.test(name)) return 'it is reserved for a device';
-  if (!name.endsWith('.safetensors')) return 'it does not end in .safetensors';
+  if (!name.endsWith(ending)) return `it does not end in ${ending}`;
   if (Buffer.byteLength(name) > 255) return 'it is too long';
   return undefined;
 }
 
 class IndexParser {
   readonly #file: string;
+  readonly #ending: string;
   readonly #scanner: JsonScanner;
   readonly #shardOf = new Map<string, string>();
   readonly #shards = new Set<string>();
   #totalSize: number | undefined;
 
-  constructor(bytes: Uint8Array, file: string) {
+  constructor(bytes: Uint8Array, file: string, ending: string) {
     this.#file = file;
+    this.#ending = ending;
     this.#scanner = new JsonScanner(bytes, (problem) =>
       this.#fail('checkpoint.index_invalid', `the index is not valid JSON: ${problem}`),
     );
@@ -100,7 +102,7 @@ class IndexParser {
     }
     const shard = this.#scanner.string();
     if (!this.#shards.has(shard)) {
-      const problem = shardNameProblem(shard);
+      const problem = shardNameProblem(shard, this.#ending);
       if (problem !== undefined) {
         const what = `the shard name "${shown(shard)}" is not accepted: ${problem}`;
         this.#fail('checkpoint.index_path', what, tensor);
@@ -115,11 +117,18 @@ class IndexParser {
   }
 }
 
-/** Parses a shard index; `file` is named in errors. Throws an AppError `checkpoint.*`. */
-export function parseShardIndex(bytes: Uint8Array, file: string): ShardIndex {
+/**
+ * Parses a shard index; `file` is named in errors, `ending` is what every shard's name must end in.
+ * Throws an AppError `checkpoint.*`.
+ */
+export function parseShardIndex(
+  bytes: Uint8Array,
+  file: string,
+  ending = '.safetensors',
+): ShardIndex {
   if (!isUtf8(bytes)) {
     const what = 'the index is not UTF-8 text';
     throw checkpointError('checkpoint.index_invalid', { what, file, hint: DAMAGED });
   }
-  return new IndexParser(bytes, file).parse();
+  return new IndexParser(bytes, file, ending).parse();
 }

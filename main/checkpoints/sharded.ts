@@ -1,10 +1,15 @@
-/** Reads a model whose weights are split over several safetensors files by an index. */
+/** Reads a model whose weights are split over several files by an index. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { Tensor } from '../lib/tensor.ts';
-import type { StoredCheckpoint, TensorInfo, TensorLocation } from './checkpoint.ts';
-import { checkpointError, DAMAGED, shown } from './fail.ts';
-import { openSafetensors } from './safetensors.ts';
+import type {
+  CheckpointSource,
+  StoredCheckpoint,
+  TensorInfo,
+  TensorLocation,
+} from './checkpoint.ts';
+import { checkpointError, DAMAGED, shown, tensorMissing } from './fail.ts';
+import { openWeights, type OpenOptions } from './open-weights.ts';
 import { parseShardIndex, type ShardIndex } from './shard-index.ts';
 import { accessError, WeightFile } from './weight-file.ts';
 
@@ -16,6 +21,7 @@ class ShardedCheckpoint implements StoredCheckpoint {
   readonly metadata: ReadonlyMap<string, string>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly warnings: readonly string[];
+  readonly source: CheckpointSource;
   readonly #shardOf: ReadonlyMap<string, StoredCheckpoint>;
   readonly #shards: readonly StoredCheckpoint[];
 
@@ -34,7 +40,16 @@ class ShardedCheckpoint implements StoredCheckpoint {
     this.#shardOf = shardOf;
     // The first shard wins where two say different things.
     this.metadata = new Map(this.#shards.toReversed().flatMap((shard) => [...shard.metadata]));
-    this.warnings = indexWarnings(index, shards, tensors);
+    this.warnings = [
+      ...indexWarnings(index, shards, tensors),
+      ...[...shards].flatMap(([file, shard]) => shard.warnings.map((text) => `${file}: ${text}`)),
+    ];
+    const sources = this.#shards.map(({ source }) => source);
+    this.source = {
+      format: sources[0]?.format ?? 'an index without shards',
+      files: sources.flatMap(({ files }) => files),
+      shared: sources.flatMap(({ shared }) => shared),
+    };
   }
 
   async read(name: string): Promise<Tensor> {
@@ -49,6 +64,10 @@ class ShardedCheckpoint implements StoredCheckpoint {
     return this.#shard(name).locate(name);
   }
 
+  async verify(name: string): Promise<void> {
+    return this.#shard(name).verify(name);
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.close()));
   }
@@ -56,12 +75,7 @@ class ShardedCheckpoint implements StoredCheckpoint {
   #shard(name: string): StoredCheckpoint {
     const shard = this.#shardOf.get(name);
     if (shard !== undefined) return shard;
-    throw checkpointError('checkpoint.tensor_missing', {
-      what: `none of its ${this.tensors.size} tensors is called "${shown(name)}"`,
-      file: this.path,
-      tensor: name,
-      hint: 'choose a checkpoint of the same architecture',
-    });
+    throw tensorMissing(this.path, this.tensors.size, name);
   }
 }
 
@@ -121,7 +135,12 @@ function allowedFolders(folder: string): readonly string[] {
   return cached ? [folder, join(dirname(parent), 'blobs')] : [folder];
 }
 
-async function openShard(folder: string, shard: string, index: string): Promise<StoredCheckpoint> {
+async function openShard(
+  folder: string,
+  shard: string,
+  index: string,
+  options: OpenOptions,
+): Promise<StoredCheckpoint> {
   const path = join(folder, shard);
   let real: string;
   try {
@@ -139,7 +158,7 @@ async function openShard(folder: string, shard: string, index: string): Promise<
       hint: 'copy the file itself into the folder',
     });
   }
-  return openSafetensors(path);
+  return openWeights(path, options);
 }
 
 async function readIndex(path: string): Promise<ShardIndex> {
@@ -150,23 +169,26 @@ async function readIndex(path: string): Promise<ShardIndex> {
   }
   const bytes = new Uint8Array(file.size);
   await file.readInto(bytes, 0);
-  return parseShardIndex(bytes, path);
+  return parseShardIndex(bytes, path, path.endsWith('.bin.index.json') ? '.bin' : '.safetensors');
 }
 
 /**
- * Opens a sharded model from its `*.safetensors.index.json`. Every shard is validated, must really lie
- * in the index's folder, and must agree with the index. `path` is what the user gave.
+ * Opens a sharded model from its `*.safetensors.index.json` or `*.bin.index.json`. Every shard is validated,
+ * must really lie in the index's folder, and must agree with the index. `path` is what the user gave.
  * Throws an AppError `checkpoint.*`.
  */
 export async function openSharded(
   indexPath: string,
   config?: unknown,
   path = indexPath,
+  options: OpenOptions = {},
 ): Promise<StoredCheckpoint> {
   const index = await readIndex(indexPath);
   const folder = await realpath(dirname(indexPath));
   const shards = new Map<string, StoredCheckpoint>();
-  for (const shard of index.shards) shards.set(shard, await openShard(folder, shard, indexPath));
+  for (const shard of index.shards) {
+    shards.set(shard, await openShard(folder, shard, indexPath, options));
+  }
   checkAgreement(index, shards, indexPath);
   return new ShardedCheckpoint(path, config, index, shards);
 }

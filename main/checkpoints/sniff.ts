@@ -33,17 +33,22 @@ const signatures: readonly Signature[] = [
   { is: 'a GGUF file', hint: convert, matches: starts('GGUF') },
   {
     is: 'a zip archive, probably a PyTorch checkpoint (.pt, .bin)',
-    hint: convert,
+    hint: 'give the file the ending .pt or .bin and open it again',
     matches: starts('PK\x03\x04', 'PK\x05\x06'),
   },
   {
-    is: 'a Python pickle, probably an old PyTorch checkpoint',
-    hint: convert,
+    is: 'a Python pickle that torch.save did not write',
+    hint: 'in Python, load it where you trust it and save its tensors with torch.save',
     matches: (text) => /^\x80[\x02-\x05]/.test(text),
   },
   { is: 'a PDF document', hint: redownload, matches: starts('%PDF-') },
   { is: 'an HDF5 file (Keras or TensorFlow weights)', hint: convert, matches: starts('\x89HDF') },
   { is: 'a NumPy array', hint: convert, matches: starts('\x93NUMPY') },
+  {
+    is: 'a tar archive, perhaps a PyTorch checkpoint from before 2017',
+    hint: 'in Python, load it where you trust it and save its state_dict with torch.save',
+    matches: (text) => text.slice(257, 262) === 'ustar',
+  },
   {
     is: 'a compressed archive',
     hint: 'unpack it and open the checkpoint inside',

@@ -6,7 +6,7 @@ import { AppError } from '../lib/errors.ts';
 import { checkpointError } from './fail.ts';
 
 /** The most bytes one system call reads, and the most a chunk of a stream holds. */
-const CHUNK_BYTES = 16 * 1024 * 1024;
+export const CHUNK_BYTES = 16 * 1024 * 1024;
 
 function errnoOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -96,6 +96,8 @@ function changed(file: string): AppError {
   });
 }
 
+type ReadInto = (target: Uint8Array, position: number) => Promise<void>;
+
 /**
  * A file whose identity (device, inode, size, time of change) was noted when it was first opened.
  * It holds no descriptor between reads, so a model of thousands of shards needs none.
@@ -122,7 +124,23 @@ export class WeightFile {
 
   /** Fills `target` from `position`; throws `checkpoint.changed` when the file is no longer the same. */
   async readInto(target: Uint8Array, position: number): Promise<void> {
-    await this.#session(async (handle) => this.#fill(handle, target, position));
+    await this.session((readInto) => readInto(target, position));
+  }
+
+  /** Many reads under one check: `work` gets a function that fills a buffer from a position. */
+  async session<T>(work: (readInto: ReadInto) => Promise<T>): Promise<T> {
+    const { handle, stats } = await openRegular(this.path);
+    try {
+      requireSameFile(stats, this.identity, this.path);
+      const result = await work((target, position) => this.#fill(handle, target, position));
+      // Compared again, so that a change during the reads is seen too.
+      requireSameFile(await handle.stat({ bigint: true }), this.identity, this.path);
+      return result;
+    } catch (error) {
+      throw await accessError(error, this.path);
+    } finally {
+      await handle.close();
+    }
   }
 
   /** Reads the bytes from `begin` to `end`, in new buffers of at most 16 MiB. */
@@ -131,20 +149,6 @@ export class WeightFile {
       const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
       await this.readInto(chunk, position);
       yield chunk;
-    }
-  }
-
-  /** The identity is compared before and after, so a change during the read is seen too. */
-  async #session(work: (handle: FileHandle) => Promise<void>): Promise<void> {
-    const { handle, stats } = await openRegular(this.path);
-    try {
-      requireSameFile(stats, this.identity, this.path);
-      await work(handle);
-      requireSameFile(await handle.stat({ bigint: true }), this.identity, this.path);
-    } catch (error) {
-      throw await accessError(error, this.path);
-    } finally {
-      await handle.close();
     }
   }
 

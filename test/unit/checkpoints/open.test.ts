@@ -161,21 +161,44 @@ describe('a model folder', () => {
 
   it('without weights says what it holds instead', async () => {
     expect((await appErrorOf(openCheckpoint(folder))).message).toContain('it is empty');
-    await writeFile(join(folder, 'pytorch_model.bin'), '');
+    await writeFile(join(folder, 'optimizer.bin'), '');
     await writeFile(join(folder, 'evil\u202e\n.txt'), '');
     for (let i = 0; i < 30; i++) await writeFile(join(folder, `z${i}`), '');
     const error = await appErrorOf(openCheckpoint(folder));
     expect(error.code).toBe('checkpoint.no_weights');
-    expect(error.what).toContain('pytorch_model.bin');
+    expect(error.what).toContain('optimizer.bin');
     expect(error.what).toContain('and 12 more');
     expect(error.message).not.toMatch(/[\p{C}]/u);
   });
 
-  it('with a weight file of another name points to it', async () => {
-    await save(join(folder, 'adapter_model.safetensors'), weights(1));
+  it.each([
+    ['diffusion_pytorch_model.safetensors', ['Read from diffusion_pytorch_model.safetensors.']],
+    [
+      'fine-tuned.safetensors',
+      ['Read from fine-tuned.safetensors, the only weight file in the folder.'],
+    ],
+    [
+      'adapter_model.safetensors',
+      [
+        'Read from adapter_model.safetensors.',
+        'This is an adapter: it holds changes to a base model, not a model.',
+      ],
+    ],
+  ])('with %s says what it read', async (name, notes) => {
+    await save(join(folder, name), weights(4));
+    await writeFile(join(folder, 'optimizer.pt'), '');
+    const checkpoint = await openCheckpoint(folder);
+    expect(checkpoint.warnings).toEqual(notes);
+    expect(checkpoint.path).toBe(folder);
+    expect((await checkpoint.read('w')).data[0]).toBe(4);
+  });
+
+  it('with several weight files of other names asks which one', async () => {
+    await save(join(folder, 'a.safetensors'), weights(1));
+    await save(join(folder, 'b.safetensors'), weights(1));
     const error = await appErrorOf(openCheckpoint(folder));
     expect(error.code).toBe('checkpoint.no_weights');
-    expect(error.hint).toContain('adapter_model.safetensors');
+    expect(error.hint).toContain('a.safetensors');
   });
 });
 
