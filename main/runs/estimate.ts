@@ -34,8 +34,15 @@ const stepPasses = 3;
 const memoryBound = 4;
 /** Values read, added up and written per second by one merging pass. */
 const mergedPerSecond = 1e8;
-/** Code, libraries and buffers of the process. */
+/** Code, libraries and buffers of the process, with what the garbage collector lets lie. */
 const processBytes = 300e6;
+/**
+ * ONNX Runtime packs the right-hand matrix of a product in panels of 16 columns. The gradient of λ is dW·Dᵀ, whose Dᵀ
+ * [P, K] has K columns: packed it takes as much as 16 task vectors, however few the experts are.
+ */
+const packedColumns = 16;
+/** The engine's arena grows in pieces and leaves gaps. */
+const workingSlack = 1.15;
 
 /** Floating-point operations of one image through a static encoder. */
 export function forwardOperations(config: VisionConfig): number {
@@ -128,33 +135,73 @@ export function estimateSeconds(
   };
 }
 
-/** Peak memory of the process: what all methods share, and what the largest one needs beside it. */
+/**
+ * Peak memory of the process: what all methods share, and what the largest one needs beside it. Calibrated against
+ * peaks that were measured (see the unit test); it is meant to be too high rather than too low.
+ */
 export function estimateMemory(
   recipe: Pick<Recipe, 'methods' | 'adaptation' | 'evaluation' | 'monitor'>,
   shapes: RunShapes,
 ): number {
   const { config, images } = shapes;
-  const experts = images.length;
   const { whole } = encoderValues(config);
   const pixels = images.reduce((sum, count) => sum + count, 0) * config.imageSize ** 2 * 3;
-  const shared = processBytes + (experts + 1) * whole * floatBytes + pixels;
-  const { batch } = recipe.adaptation;
-  const evaluating = activationBytes(config, recipe.evaluation.batch) / config.layerCount;
+  const weights = (images.length + 1) * whole * floatBytes;
   const needed = recipe.methods.map((entry) => {
-    const adaptive = adaptiveShape(entry, shapes);
-    // Weights are held by us and by the engine, which for the monitor holds them once more.
-    if (adaptive === undefined) return 2 * whole * floatBytes + evaluating;
-    const constants = (whole + experts * adaptive.dictionary) * floatBytes;
-    const copies = recipe.monitor === undefined ? 2 : 3;
-    const tasks = tasksPerCall(config, batch, experts);
-    const sets = tasks * adaptive.sets(batch).adapting;
-    const merged = sets * adaptive.dictionary * floatBytes * 2;
-    // Value, gradient, two moments, and the best step's copy.
-    const learning = 5 * adaptive.trainables * floatBytes;
-    const activations = Math.max(tasks * activationBytes(config, batch) + merged, evaluating);
-    return copies * constants + activations + learning;
+    const { held, working } = methodMemory(entry, recipe, shapes);
+    return held + workingSlack * working;
   });
-  return Math.round(shared + Math.max(0, ...needed));
+  return Math.round(processBytes + weights + pixels + Math.max(0, ...needed));
+}
+
+/** Bytes of a method: `held` as long as it lasts, `working` while a call of the engine computes. */
+interface MethodMemory {
+  readonly held: number;
+  readonly working: number;
+}
+
+function methodMemory(
+  entry: RecipeMethod,
+  recipe: Pick<Recipe, 'adaptation' | 'evaluation' | 'monitor'>,
+  shapes: RunShapes,
+): MethodMemory {
+  const { config } = shapes;
+  const experts = shapes.images.length;
+  const { whole } = encoderValues(config);
+  const adaptive = adaptiveShape(entry, shapes);
+  const evaluating = evaluationBytes(recipe.evaluation.batch, adaptive, config);
+  if (adaptive === undefined) {
+    // The references are evaluated with the weights that were loaded; a merge makes its own.
+    const own = catalogueEntry(entry.method).kind === 'reference' ? 0 : whole;
+    return { held: (own + whole) * floatBytes, working: evaluating };
+  }
+  const { dictionary } = adaptive;
+  const { batch } = recipe.adaptation;
+  // Ours: the task vectors, and of WEMoE the static part. Where an encoder tensor has a dictionary, W0 is the base's.
+  const ours = experts * dictionary + (whole - dictionary);
+  const forward = whole + experts * dictionary;
+  const backward = Math.ceil(experts / packedColumns) * packedColumns * dictionary;
+  const monitor = recipe.monitor === undefined ? 0 : forward;
+  // Value, gradient, two moments, and the best step's copy.
+  const learning = 5 * adaptive.trainables;
+  const tasks = tasksPerCall(config, batch, experts);
+  const sets = tasks * adaptive.sets(batch).adapting;
+  const step = tasks * activationBytes(config, batch) + 2 * sets * dictionary * floatBytes;
+  return {
+    held: (ours + forward + backward + monitor + learning) * floatBytes,
+    // The monitor's session keeps what it once needed while the other one computes.
+    working: recipe.monitor === undefined ? Math.max(step, evaluating) : step + evaluating,
+  };
+}
+
+/** Of one call without a backward pass: activations of a layer, and its merged weights with the sum they come from. */
+function evaluationBytes(
+  batch: number,
+  adaptive: Adaptive | undefined,
+  config: VisionConfig,
+): number {
+  const merged = adaptive === undefined ? 0 : adaptive.sets(batch).evaluating * adaptive.dictionary;
+  return (activationBytes(config, batch) + 2 * merged * floatBytes) / config.layerCount;
 }
 
 /** Bytes of the run folder when the run is done; the saved state on the way is counted. */
