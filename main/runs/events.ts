@@ -41,12 +41,6 @@ export const runEventSchema = z.discriminatedUnion('type', [
     learningRate: z.number(),
   }),
   z.strictObject({
-    type: z.literal('adaptation.skipped'),
-    method: z.string(),
-    step: index,
-    reason: z.string(),
-  }),
-  z.strictObject({
     type: z.literal('adaptation.routing'),
     method: z.string(),
     /** Updates that the routers have had: 0 is before adaptation. */

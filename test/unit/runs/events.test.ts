@@ -40,7 +40,6 @@ const events: readonly RunEvent[] = [
   { type: 'method.started', method: 'wemoe_2', steps: 2 },
   routing(0),
   step(1),
-  { type: 'adaptation.skipped', method: 'wemoe_2', step: 2, reason: 'the loss is not finite' },
   step(2),
   routing(2),
   { type: 'method.finished', method: 'wemoe_2' },
