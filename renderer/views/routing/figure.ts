@@ -133,7 +133,12 @@ function placeBlock(look: Look, block: Block, top: number, heading: boolean): Pl
   const rowNames = axes.tasks.map((task) => cut(look.taskTitle(task)));
   const columnNames = axes.experts.map((expert) => cut(look.taskTitle(expert)));
   const left = margin + 18 + Math.max(...rowNames.map((name) => widthOf(name, labelSize)), 0) + 8;
-  const below = Math.max(...columnNames.map((name) => widthOf(name, labelSize)), 0) * 0.71 + 16;
+  // Slanted names of narrow columns would touch each other.
+  const turn = side < 20 ? -90 : -45;
+  const below =
+    Math.max(...columnNames.map((name) => widthOf(name, labelSize)), 0) *
+      (turn === -90 ? 1 : 0.71) +
+    16;
   const [width, height] = [axes.experts.length * side, axes.tasks.length * side];
   const columns = panelColumns(axes.layers, width + 24);
   const rows = Math.ceil(axes.layers / columns);
@@ -156,7 +161,7 @@ function placeBlock(look: Look, block: Block, top: number, heading: boolean): Pl
     if (layer + columns >= axes.layers) {
       columnNames.forEach((name, k) =>
         shapes.push(
-          text(x + k * side + side / 2 + 3, y + height + 10, name, { anchor: 'end', turn: -45 }),
+          text(x + k * side + side / 2 + 3, y + height + 10, name, { anchor: 'end', turn }),
         ),
       );
     }
