@@ -5,7 +5,7 @@
  */
 import type { Value } from '../graph/program.ts';
 import type { Builder } from '../graph/builder.ts';
-import { elementCount, type Tensor } from '../lib/tensor.ts';
+import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
 import { shapeNamed, type MergedModel } from '../models/merged-model.ts';
 import { encodeImages, visionTensors } from '../models/vit.ts';
 import {
@@ -24,21 +24,26 @@ export interface AdaMergingOptions {
   readonly clamp: boolean;
 }
 
+/** Base weights and task vectors of the whole encoder. */
+export function* adaMergingConstants(
+  set: ExpertSet,
+): Generator<readonly [name: string, tensor: Tensor]> {
+  for (const name of visionTensors(set.config).keys()) {
+    yield [name, tensorNamed(set.base, name)];
+    yield [dictionaryName(name), stackTaskVectors(set, name)];
+  }
+}
+
 export function createAdaMerging(
   set: ExpertSet,
   { granularity, lambda, clamp }: AdaMergingOptions,
+  constants: TensorMap = new Map(adaMergingConstants(set)),
 ): MergedModel {
   const { config } = set;
   const shapes = visionTensors(config);
   const names = [...shapes.keys()];
   const expertCount = set.experts.length;
   const rows = granularity === 'layer' ? names.length : 1;
-
-  const constants = new Map<string, Tensor>();
-  for (const name of names) {
-    constants.set(name, tensorNamed(set.base, name));
-    constants.set(dictionaryName(name), stackTaskVectors(set, name));
-  }
 
   return {
     config,

@@ -1,5 +1,6 @@
 /** What an adaptive merging method is: a record like those of merging/, with a model that learns. */
 import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
+import type { Tensor, TensorMap } from '../lib/tensor.ts';
 import type { MergedModel, Reduction } from '../models/merged-model.ts';
 import type { ExpertSet } from './dictionary.ts';
 import type { Objective } from './objective.ts';
@@ -25,7 +26,21 @@ export interface AdaptiveMethod<Table extends ParameterTable = ParameterTable> {
   readonly formula: string;
   readonly parameters: Table;
   settings(parameters: ParameterValues<Table>): AdaptationSettings;
-  create(set: ExpertSet, parameters: ParameterValues<Table>, seed: number): MergedModel;
+  /**
+   * What the model is made of, tensor by tensor: computed when it is asked for, so that somebody else may be served, or
+   * the work be cancelled, in between.
+   */
+  constants(
+    set: ExpertSet,
+    parameters: ParameterValues<Table>,
+  ): Iterable<readonly [name: string, tensor: Tensor]>;
+  /** The model of these constants. */
+  create(
+    set: ExpertSet,
+    parameters: ParameterValues<Table>,
+    seed: number,
+    constants: TensorMap,
+  ): MergedModel;
 }
 
 export function defineAdaptiveMethod<const Table extends ParameterTable>(

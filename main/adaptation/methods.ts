@@ -1,8 +1,8 @@
 /** The adaptive methods, as recipes name them. */
-import { createAdaMerging } from './adamerging.ts';
+import { adaMergingConstants, createAdaMerging } from './adamerging.ts';
 import { defineAdaptiveMethod, loopParameters, type AdaptiveMethod } from './method.ts';
 import type { RouterDepth } from './router.ts';
-import { createWemoe } from './wemoe.ts';
+import { createWemoe, wemoeConstants } from './wemoe.ts';
 
 const initialLambda = {
   kind: 'number',
@@ -48,8 +48,9 @@ const adaMerging = defineAdaptiveMethod({
     objective,
     reduction: undefined,
   }),
-  create: (set, { granularity, lambda, clamp }) =>
-    createAdaMerging(set, { granularity, lambda, clamp }),
+  constants: (set) => adaMergingConstants(set),
+  create: (set, { granularity, lambda, clamp }, _seed, constants) =>
+    createAdaMerging(set, { granularity, lambda, clamp }, constants),
 });
 
 const reduction = {
@@ -102,8 +103,9 @@ const wemoe = defineAdaptiveMethod({
       evaluation: parameters.evaluation_reduction,
     },
   }),
-  create: (set, { router_layers, lambda }, seed) =>
-    createWemoe(set, { depth: router_layers as RouterDepth, lambda, seed }),
+  constants: (set, { lambda }) => wemoeConstants(set, lambda),
+  create: (set, { router_layers, lambda }, seed, constants) =>
+    createWemoe(set, { depth: router_layers as RouterDepth, lambda, seed }, constants),
 });
 
 export const adaptiveMethods: readonly AdaptiveMethod[] = [adaMerging, wemoe];

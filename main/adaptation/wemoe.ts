@@ -44,22 +44,36 @@ export interface WemoeOptions {
   readonly seed: number;
 }
 
-export function createWemoe(set: ExpertSet, { depth, lambda, seed }: WemoeOptions): MergedModel {
-  const { config } = set;
-  const router = { depth, hiddenSize: config.hiddenSize, expertCount: set.experts.length };
-  const layers = Array.from({ length: config.layerCount }, (_, layer) => layer);
-  const routed = new Set(layers.flatMap((layer) => [...mlpTensors(layer)]));
-
-  const constants = new Map<string, Tensor>();
-  for (const name of visionTensors(config).keys()) {
+/** The static part, merged with λ0; of the MLPs φ0 and the task vectors. */
+export function* wemoeConstants(
+  set: ExpertSet,
+  lambda: number,
+): Generator<readonly [name: string, tensor: Tensor]> {
+  const routed = new Set(layersOf(set.config).flatMap((layer) => [...mlpTensors(layer)]));
+  for (const name of visionTensors(set.config).keys()) {
     if (routed.has(name)) {
-      constants.set(name, tensorNamed(set.base, name));
-      constants.set(dictionaryName(name), stackTaskVectors(set, name));
+      yield [name, tensorNamed(set.base, name)];
+      yield [dictionaryName(name), stackTaskVectors(set, name)];
     } else {
-      constants.set(name, addTaskVectors(set, name, lambda));
+      yield [name, addTaskVectors(set, name, lambda)];
     }
   }
-  const trainables = layers.flatMap((layer) => initialRouter(layer, router, { lambda, seed }));
+}
+
+function layersOf({ layerCount }: VisionConfig): number[] {
+  return Array.from({ length: layerCount }, (_, layer) => layer);
+}
+
+export function createWemoe(
+  set: ExpertSet,
+  { depth, lambda, seed }: WemoeOptions,
+  constants: TensorMap = new Map(wemoeConstants(set, lambda)),
+): MergedModel {
+  const { config } = set;
+  const router = { depth, hiddenSize: config.hiddenSize, expertCount: set.experts.length };
+  const trainables = layersOf(config).flatMap((layer) =>
+    initialRouter(layer, router, { lambda, seed }),
+  );
   return assembleWemoe({ config, constants, trainables, router });
 }
 
