@@ -65,7 +65,7 @@ const cases = ([0, 1, 2] as const).flatMap((depth) =>
     reduction,
     // Once without the marginal entropy, as published, and once with it.
     diversity: reduction === 'per-sample' ? 0.7 : 0,
-    objective: 'entropy' as Objective,
+    objective: 'entropy',
   })),
 );
 cases.push({ depth: 1, reduction: 'per-sample', diversity: 0, objective: 'distillation' });
