@@ -4,6 +4,7 @@ import type { LabelledSet } from '../data/labelled.ts';
 import type { Engine, Executable } from '../engine/engine.ts';
 import { Builder } from '../graph/builder.ts';
 import type { Program } from '../graph/program.ts';
+import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { logits, type Head } from '../models/head.ts';
@@ -114,6 +115,7 @@ export async function evaluateTask(
   const predictions = new Int32Array(count);
   const confidences = new Float32Array(count);
   const collected: (readonly Tensor[])[] = [];
+  const breathe = breather();
   for (let start = 0; start < count; start += batch) {
     await hold?.();
     throwIfCancelled(signal);
@@ -122,6 +124,7 @@ export async function evaluateTask(
       (_, i) => start + i,
     );
     const { features, routing } = await encoder.encode(imageBatch(set.images, indices));
+    await breathe();
     const scores = logits(head, features);
     indices.forEach((index, i) => {
       const row = scores.subarray(i * classes, (i + 1) * classes);

@@ -70,14 +70,14 @@ export async function loadInputs(
     for (const { expert } of recipe.tasks) expertCheckpoints.push(await open(expert));
     checkCompatible(baseCheckpoint, expertCheckpoints);
 
-    const fingerprints = new Map([['base', await checkpointFingerprint(baseCheckpoint)]]);
+    const fingerprints = new Map([['base', await checkpointFingerprint(baseCheckpoint, { signal })]]);
     const experts: VisionModel[] = [];
     for (const [index, { id }] of recipe.tasks.entries()) {
       advance(`expert ${id}`);
       const checkpoint = expertCheckpoints[index];
       if (checkpoint === undefined) throw new Error('expert without a checkpoint');
       experts.push(await loadVisionModel(checkpoint));
-      fingerprints.set(`expert/${id}`, await checkpointFingerprint(checkpoint));
+      fingerprints.set(`expert/${id}`, await checkpointFingerprint(checkpoint, { signal }));
     }
     const tasks: TaskInput[] = [];
     for (const task of recipe.tasks) {

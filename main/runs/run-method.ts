@@ -8,7 +8,9 @@ import {
   perClassAccuracy,
   type TaskEvaluation,
 } from '../evaluation/evaluate.ts';
-import { elementCount, type Tensor } from '../lib/tensor.ts';
+import { breather } from '../lib/breath.ts';
+import { throwIfCancelled } from '../lib/errors.ts';
+import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
 import { mergeToMemory } from '../merging/executor.ts';
 import { resolveParameters } from '../lib/parameters.ts';
 import type { ParameterReport } from '../merging/settings.ts';
@@ -104,14 +106,30 @@ export async function prepareMethod(
     case 'adaptive': {
       const set = expertSet(inputs);
       const values = resolveParameters(found.method, entry.parameters, where);
+      const constants = await gather(found.method.constants(set, values), signal);
       return {
         entry,
         parameters,
-        model: found.method.create(set, values, recipe.seed),
+        model: found.method.create(set, values, recipe.seed, constants),
         settings: found.method.settings(values),
       };
     }
   }
+}
+
+/** Computes tensors one after another; the process answers others in between. Throws CancelledError. */
+async function gather(
+  tensors: Iterable<readonly [name: string, tensor: Tensor]>,
+  signal: AbortSignal | undefined,
+): Promise<TensorMap> {
+  const gathered = new Map<string, Tensor>();
+  const breathe = breather();
+  for (const [name, tensor] of tensors) {
+    gathered.set(name, tensor);
+    await breathe();
+    throwIfCancelled(signal);
+  }
+  return gathered;
 }
 
 function expertSet({ base, experts }: RunInputs): ExpertSet {
