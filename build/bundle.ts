@@ -1,11 +1,11 @@
 /**
- * Bundles the command line program: main/cli.ts → dist/cli.js.
+ * Bundles the command line program: main/cli.ts → dist/cli.js, and beside it what its threads run.
  * Packages stay outside the bundle, because the engines load native libraries from their own folders.
  * Does nothing when no source is newer than the bundle.
  */
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
-import { bundleWhenStale, root } from './bundles.ts';
+import { bundleMergeThread, bundleWhenStale, root } from './bundles.ts';
 
 const output = 'dist/cli.js';
 const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', {
@@ -16,3 +16,4 @@ const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', 
   banner: { js: '#!/usr/bin/env node' },
 });
 if (bundled) chmodSync(path.join(root, output), 0o755);
+await bundleMergeThread(path.dirname(output));

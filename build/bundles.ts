@@ -55,3 +55,17 @@ export async function bundleWhenStale(
   writeFileSync(inputListOf(output), JSON.stringify(inputs, null, 1));
   return true;
 }
+
+/**
+ * Bundles the program of a merge's threads into `folder`: it lies beside the bundle of whatever starts them,
+ * under the name that main/merging/streaming/thread-program.ts gives it.
+ */
+export async function bundleMergeThread(folder: string): Promise<boolean> {
+  const entry = 'main/merging/streaming/thread-entry.ts';
+  return bundleWhenStale(entry, `${folder}/merge-thread.mjs`, 'build/bundles.ts', {
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+  });
+}

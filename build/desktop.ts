@@ -7,7 +7,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as buildWindow } from 'vite';
-import { bundleWhenStale, isNewer, root } from './bundles.ts';
+import { bundleMergeThread, bundleWhenStale, isNewer, root } from './bundles.ts';
 
 const self = 'build/desktop.ts';
 const windowConfig = 'build/vite.config.ts';
@@ -69,6 +69,7 @@ export async function buildDesktop(): Promise<string[]> {
           format: 'esm',
         }),
     ],
+    ['merge thread', () => bundleMergeThread('dist/desktop')],
     [
       'window',
       async () => {
