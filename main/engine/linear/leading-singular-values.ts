@@ -63,7 +63,10 @@ async function filtered(
   const image = await multiply(unit, v);
   const sigma = columnNorms(image);
   if (!((sigma.at(-1) ?? 0) > LEAST_SHARE * (sigma[0] ?? 0))) return undefined;
-  const u = scaleColumns(image, sigma.map((value) => 1 / value));
+  const u = scaleColumns(
+    image,
+    sigma.map((value) => 1 / value),
+  );
   return {
     u: await straightened(multiply, u),
     sigma: sigma.map((value) => value * factor),

@@ -49,10 +49,7 @@ export function block(
   const result = zeroMatrix(bottom - top, right - left);
   for (let i = top; i < bottom; i++) {
     const start = i * matrix.columns;
-    result.data.set(
-      matrix.data.subarray(start + left, start + right),
-      (i - top) * result.columns,
-    );
+    result.data.set(matrix.data.subarray(start + left, start + right), (i - top) * result.columns);
   }
   return result;
 }

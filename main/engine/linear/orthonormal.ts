@@ -9,10 +9,7 @@ export async function straightened(multiply: Multiply, q: Matrix): Promise<Matri
 }
 
 /** An orthonormal basis of the columns of Y, or `undefined` where they are nearly dependent. */
-export async function orthonormalBasis(
-  multiply: Multiply,
-  y: Matrix,
-): Promise<Matrix | undefined> {
+export async function orthonormalBasis(multiply: Multiply, y: Matrix): Promise<Matrix | undefined> {
   const inverse = await inverseCholesky(multiply, await multiply(y, y, { a: true }));
   return inverse && multiply(y, inverse, { b: true });
 }

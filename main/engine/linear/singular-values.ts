@@ -70,7 +70,15 @@ async function levels(multiply: Multiply, a: Matrix): Promise<SingularValues> {
     const found = columnRange(vectors, 0, count);
     const image = await multiply(tail, found);
     const sigma = columnNorms(image);
-    us.push(await straightened(multiply, scaleColumns(image, sigma.map((value) => 1 / value))));
+    us.push(
+      await straightened(
+        multiply,
+        scaleColumns(
+          image,
+          sigma.map((value) => 1 / value),
+        ),
+      ),
+    );
     vs.push(await multiply(basis, found));
     sigmas.push(sigma);
     basis = await multiply(basis, columnRange(vectors, count, vectors.columns));

@@ -1,0 +1,56 @@
+/** Task vectors of one tensor as fp64 matrices, for the methods that work on weights of linear layers. */
+import type { Matrix } from '../engine/linear/matrix.ts';
+import type { Group } from './method.ts';
+
+/** The parameter by which these methods choose what is a matrix to them. */
+export const embeddingsParameter = (standard: 'matrix' | 'average') =>
+  ({
+    kind: 'choice',
+    title: 'Embedding tables',
+    default: standard,
+    range: ['matrix', 'average'],
+    help: 'Whether token and position embeddings are merged like the weights of linear layers, or averaged like vectors are.',
+  }) as const;
+
+/**
+ * The tensors the authors' code takes apart (task_singular_vectors, iso-merging): two-dimensional,
+ * except the text encoder's projection. Kernels of convolutions are none.
+ */
+export function isMatrix({ name, shape }: Group, embeddings: string): boolean {
+  if (shape.length !== 2 || Math.min(...shape) < 2 || name.includes('text_projection'))
+    return false;
+  return embeddings === 'matrix' || !/embed|\bwte\b|\bwpe\b/i.test(name);
+}
+
+/** τₖ = θₖ − θ0 of each expert, out × in; exact differences. */
+export function taskMatrices({ shape, base, experts }: Group): readonly Matrix[] {
+  const [rows = 0, columns = 0] = shape;
+  return experts.map((values) => ({
+    rows,
+    columns,
+    data: Float64Array.from(values, (value, i) => value - base[i]!),
+  }));
+}
+
+/** Σ Aₖ of at least one matrix. */
+export function sumOf(matrices: readonly Matrix[]): Matrix {
+  const [first, ...others] = matrices;
+  if (first === undefined) throw new Error('a sum of no matrices');
+  const data = first.data.slice();
+  for (const other of others) for (let i = 0; i < data.length; i++) data[i]! += other.data[i]!;
+  return { ...first, data };
+}
+
+/** θ0 + λ Δ. */
+export function withChange(base: Float32Array, lambda: number, change: Matrix): Float32Array {
+  return base.map((origin, i) => origin + lambda * change.data[i]!);
+}
+
+/** θ0 + λ mean τₖ: what these methods do with vectors. */
+export function withAverage({ base, experts }: Group, lambda: number): Float32Array {
+  return base.map((origin, i) => {
+    let sum = 0;
+    for (const expert of experts) sum += expert[i]! - origin;
+    return origin + (lambda * sum) / experts.length;
+  });
+}
