@@ -1,7 +1,6 @@
 /** Which page of the help is open. */
 
-export const helpPages = ['start', 'keyboard', 'terms', 'papers'] as const;
-export type HelpPage = (typeof helpPages)[number];
+export type HelpPage = 'start' | 'keyboard' | 'terms' | 'papers';
 
 let page = $state<HelpPage | undefined>();
 
