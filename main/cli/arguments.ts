@@ -98,7 +98,7 @@ function readTokens(words: readonly string[], command: Command): Given {
     if (token.value === undefined || (!token.inlineValue && looksLikeOption(token.value))) {
       throw usage(command, `${token.rawName} needs a value, ${spec.value}`);
     }
-    if (spec.kind !== 'list' && values.length > 0) {
+    if (spec.kind !== 'list' && spec.kind !== 'repeated' && values.length > 0) {
       throw usage(command, `${token.rawName} is given twice`);
     }
     values.push(token.value);
@@ -128,7 +128,7 @@ function optionValues(given: Given['options'], command: Command): OptionValues {
       values[name] = undefined;
     } else {
       const read = texts.map((text) => readValue(name, text, spec, command));
-      values[name] = spec.kind === 'list' ? read : read[0];
+      values[name] = spec.kind === 'list' || spec.kind === 'repeated' ? read : read[0];
     }
   }
   return values as OptionValues;

@@ -9,13 +9,13 @@ interface OptionText {
 
 /**
  * `flag`: given or not. `text`, `integer`: one value. `list`: one or more values, after one another
- * or with the option repeated.
+ * or with the option repeated. `repeated`: one value each time the option is given.
  */
 export type OptionSpec = OptionText &
   (
     | { readonly kind: 'flag' }
     | {
-        readonly kind: 'text' | 'list';
+        readonly kind: 'text' | 'list' | 'repeated';
         /** Stands for the value in help, e.g. "DIR". */
         readonly value: string;
         readonly choices?: readonly string[];
@@ -43,7 +43,7 @@ export interface PositionalSpec {
 type ChoiceOf<Spec> = Spec extends { readonly choices: readonly (infer Choice)[] }
   ? Choice
   : string;
-type Given<Spec> = Spec extends { readonly kind: 'list' }
+type Given<Spec> = Spec extends { readonly kind: 'list' | 'repeated' }
   ? readonly ChoiceOf<Spec>[]
   : Spec extends { readonly kind: 'integer' }
     ? number
@@ -73,6 +73,8 @@ export interface CommandContext {
 export interface CommandResult {
   readonly text: string;
   readonly json: unknown;
+  /** The command did its work and the answer is no: exit code 1. */
+  readonly negative?: boolean;
 }
 
 export interface Command<Table extends OptionTable = OptionTable> {

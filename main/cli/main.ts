@@ -56,7 +56,7 @@ export async function runProgram(
     throwIfCancelled(signal);
     progress.finish();
     print(json ? JSON.stringify(result.json, null, 2) : result.text);
-    return exitCodes.done;
+    return result.negative === true ? exitCodes.error : exitCodes.done;
   } catch (error) {
     progress.abandon();
     const debug = (env['MERGEWRIGHT_DEBUG'] ?? '') !== '';

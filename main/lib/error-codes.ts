@@ -5,6 +5,7 @@ export const errorCodes = {
   'model.tensor_missing': 'A checkpoint lacks a tensor its architecture needs.',
   'model.shape_mismatch': 'A tensor has another shape than its architecture needs.',
   'merge.incompatible': 'A checkpoint is not a fine-tuned copy of the base model.',
+  'merge.preflight': 'Pre-flight found that a merge cannot succeed; nothing was read or written.',
   'merge.no_experts': 'A merge names no expert.',
   'merge.non_finite': 'A merge meets or would give NaN or infinite values.',
   'merge.memory_ceiling': 'A merge needs more memory than it was allowed.',
@@ -18,7 +19,8 @@ export const errorCodes = {
   'checkpoint.read_failed': 'Reading a checkpoint failed on the storage device.',
   'checkpoint.no_weights': 'A model folder holds no weight file of a known name.',
   'checkpoint.config_unreadable': 'The config.json beside the weights is not JSON.',
-  'checkpoint.wrong_format': 'The file is of another, recognised format than those that can be read.',
+  'checkpoint.wrong_format':
+    'The file is of another, recognised format than those that can be read.',
   'checkpoint.too_short': 'The file is too short to hold a safetensors header length.',
   'checkpoint.header_too_large': 'The header length is above the limit of 100,000,000 bytes.',
   'checkpoint.header_past_end': 'The header length reaches past the end of the file.',

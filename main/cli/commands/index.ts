@@ -1,5 +1,6 @@
 /** The commands of the program, in the order of its help. */
 import type { Command } from '../command.ts';
+import { check } from './check.ts';
 import { demo } from './demo.ts';
 import { dump } from './dump.ts';
 import { engines } from './engines.ts';
@@ -13,6 +14,7 @@ export const commands: readonly Command[] = [
   demo,
   run,
   merge,
+  check,
   evaluate,
   exportCommand,
   inspect,

@@ -2,24 +2,46 @@
  * What mergekit's methods (0.1) expect beside what our records of the same id say. Its rules, where they
  * are others than our defaults, are the `mergekit` variant of the record.
  */
+import type { PlainValue } from './values.ts';
+
+/** What becomes of a parameter that our record does not have under this name. */
+export type ParameterRule =
+  /** It changes nothing here, whatever its value or for these values only. */
+  | { readonly ignored: string; readonly values?: readonly PlainValue[] }
+  /** Ours is called otherwise, or has other values; given by the text of mergekit's. */
+  | { readonly name: string; readonly values: Readonly<Record<string, PlainValue>> };
 
 interface MergekitMethod {
   /** Parameters it has no default for. */
   readonly required?: readonly string[];
-  /** Parameters it takes that change nothing here, each with the reason. */
-  readonly ignored?: Readonly<Record<string, string>>;
-  /** Our names, where they differ. */
-  readonly renamed?: Readonly<Record<string, string>>;
+  readonly parameters?: Readonly<Record<string, ParameterRule>>;
   /** The base is the first of the models that are merged, wherever it stands. */
   readonly baseFirst?: boolean;
   /** The base is no input, unless it is listed among the models. */
   readonly baseUnlisted?: boolean;
 }
 
-const int8Mask = {
-  int8_mask: 'it makes the masks smaller in memory; the result is the same without it',
+const int8Mask: ParameterRule = {
+  ignored: 'it makes the masks smaller in memory; the result is the same without it',
 };
-const noSparsity = 'this method keeps every value, in mergekit too';
+const everyValue: ParameterRule = {
+  ignored: 'this method keeps every value, in mergekit too',
+};
+const noRescaling: ParameterRule = {
+  ignored: 'values that are kept are not scaled anyway',
+  values: [false],
+};
+/** The methods that elect signs have one parameter for how the elected values are added. */
+const disjointMean: ParameterRule = {
+  name: 'merge',
+  values: { true: 'weighted_mean', false: 'sum' },
+};
+
+const weighted = { required: ['weight'], parameters: { int8_mask: int8Mask } };
+const elected = {
+  required: ['weight'],
+  parameters: { int8_mask: int8Mask, normalize: disjointMean },
+};
 
 export const mergekitMethods: Readonly<Record<string, MergekitMethod>> = {
   linear: { required: ['weight'] },
@@ -29,18 +51,18 @@ export const mergekitMethods: Readonly<Record<string, MergekitMethod>> = {
   karcher: {},
   passthrough: { baseUnlisted: true },
   model_stock: {},
-  sce: { ignored: int8Mask },
+  sce: { parameters: { int8_mask: int8Mask } },
   task_arithmetic: {
     required: ['weight'],
-    ignored: { ...int8Mask, density: noSparsity, rescale: noSparsity },
+    parameters: { int8_mask: int8Mask, density: everyValue, rescale: everyValue },
   },
-  ties: { required: ['weight'], ignored: int8Mask },
-  dare_ties: { required: ['weight'], ignored: int8Mask },
-  dare_linear: { required: ['weight'], ignored: int8Mask },
-  della: { required: ['weight'], ignored: int8Mask },
-  della_linear: { required: ['weight'], ignored: int8Mask },
-  breadcrumbs: { required: ['weight'], ignored: int8Mask },
-  breadcrumbs_ties: { required: ['weight'], ignored: int8Mask },
+  ties: { ...elected, parameters: { ...elected.parameters, rescale: noRescaling } },
+  dare_linear: weighted,
+  dare_ties: elected,
+  della_linear: weighted,
+  della: elected,
+  breadcrumbs: { ...weighted, parameters: { ...weighted.parameters, rescale: noRescaling } },
+  breadcrumbs_ties: { ...elected, parameters: { ...elected.parameters, rescale: noRescaling } },
 };
 
 /** mergekit's methods without a counterpart here. */

@@ -3,16 +3,16 @@
  * unchanged. What it asks for that has no counterpart is an error with its place; what makes no
  * difference is a note.
  */
-import { closest } from '../../lib/closest.ts';
 import { AppError } from '../../lib/errors.ts';
 import { parseRecipeYaml, type KeyPath, type RecipePlace } from '../../lib/recipe-yaml.ts';
 import type { Method } from '../method.ts';
-import { checkSettings, methodOf } from './check-settings.ts';
+import { checkSettings } from './check-settings.ts';
 import { chatTemplates } from './chat-templates.ts';
-import { mergekitMethods, otherMergekitMethods } from './mergekit-methods.ts';
+import { mergekitMethods } from './mergekit-methods.ts';
+import { mergekitMethod, refuse, refuseUnsupported } from './mergekit-refusals.ts';
 import { mergekitSchema, type MergekitFile, type MergekitInput } from './mergekit-schema.ts';
 import type { ExpertPart, MergeRecipe, ModelPart, RecipeSlice } from './recipe.ts';
-import type { ParameterSettings } from './values.ts';
+import { mapValues, valuesOf, type ParameterSetting, type ParameterSettings } from './values.ts';
 
 /** The key that tells such a file from recipes of our own. */
 export const mergekitKey = 'merge_method';
@@ -31,73 +31,6 @@ export function parseMergekit(text: string, file: string): MergekitTranslation {
   refuseUnsupported(value, place);
   const method = mergekitMethod(value.merge_method, place);
   return new Translation(value, method, place).result();
-}
-
-function refuse(what: string, where: string, hint: string): never {
-  throw new AppError('recipe.unsupported', { what, where, hint });
-}
-
-function refuseUnsupported(file: MergekitFile, place: RecipePlace): void {
-  if (file.modules !== undefined) {
-    const hint = 'write one file with "models" or "slices" for each part of the model';
-    refuse(
-      '"modules" (parts merged each in its own way) is not supported',
-      place(['modules']),
-      hint,
-    );
-  }
-  const { models, slices } = file;
-  if (!models === !slices) {
-    throw new AppError('recipe.invalid', {
-      what: 'a merge has either "models" or "slices"',
-      where: place(['slices'], ['models']),
-      hint: models ? 'keep one of the two' : 'add "models", a list of what is to be merged',
-    });
-  }
-  for (const [s, slice] of (slices ?? []).entries()) {
-    if (slice.residual_weight === undefined || slice.residual_weight === null) continue;
-    const where = place(['slices', s, 'residual_weight']);
-    refuse(
-      '"residual_weight" is not supported',
-      where,
-      'remove it; mergekit does not use it either',
-    );
-  }
-  for (const key of ['tokens', 'pad_to_multiple_of'] as const) {
-    if (file.tokenizer?.[key] === undefined || file.tokenizer[key] === null) continue;
-    const hint = 'merge models whose tokenizers agree, and leave the tokenizer as it is';
-    refuse(
-      `"${key}" changes the vocabulary, which is not supported`,
-      place(['tokenizer', key]),
-      hint,
-    );
-  }
-  if (file.tokenizer && file.tokenizer_source) {
-    throw new AppError('recipe.invalid', {
-      what: '"tokenizer" and "tokenizer_source" say the same',
-      where: place(['tokenizer_source']),
-      hint: 'keep one of the two',
-    });
-  }
-}
-
-function mergekitMethod(id: string, place: RecipePlace): Method {
-  const where = place(['merge_method']);
-  const known = Object.keys(mergekitMethods);
-  if (id in mergekitMethods) return methodOf(id, where);
-  if (otherMergekitMethods.includes(id)) {
-    refuse(
-      `mergekit's method "${id}" is not available here`,
-      where,
-      `available: ${known.join(', ')}`,
-    );
-  }
-  const meant = closest(id, known);
-  throw new AppError('recipe.unknown_method', {
-    what: `mergekit has no method "${id}"`,
-    where,
-    hint: `${meant === undefined ? '' : `did you mean "${meant}"? `}available: ${known.join(', ')}`,
-  });
 }
 
 class Translation {
@@ -219,25 +152,38 @@ class Translation {
 
   /** The settings under our names, without those that change nothing. */
   #settings(given: ParameterSettings, path: KeyPath): ParameterSettings {
-    const { ignored = {}, renamed = {} } = mergekitMethods[this.#method.id] ?? {};
-    const kept = Object.entries(given).flatMap(([key, value]) => {
-      const name = renamed[key] ?? key;
-      const known = name in this.#method.parameters || name in this.#method.perExpert;
-      const reason = known ? undefined : ignored[key];
-      if (reason !== undefined) {
-        this.#notes.add(`${this.#place([...path, key])}: ${key} has no effect: ${reason}`);
-        return [];
-      }
-      // mergekit reads what is one value for the whole merge only where the merge or the slice is.
-      if (name in this.#method.parameters && isOfModel(path)) {
-        this.#notes.add(
-          `${this.#place([...path, key])}: ${key} has no effect at a model, in mergekit too; it is one value for all`,
-        );
-        return [];
-      }
-      return [[name, value] as const];
-    });
+    const kept = Object.entries(given).flatMap(([key, setting]) =>
+      this.#setting(key, setting, [...path, key]),
+    );
     return Object.fromEntries(kept);
+  }
+
+  #setting(
+    key: string,
+    setting: ParameterSetting,
+    path: KeyPath,
+  ): readonly (readonly [string, ParameterSetting])[] {
+    const { parameters, perExpert } = this.#method;
+    const rule = mergekitMethods[this.#method.id]?.parameters?.[key];
+    const noted = (reason: string): readonly [] => {
+      this.#notes.add(`${this.#place(path)} has no effect: ${reason}`);
+      return [];
+    };
+    const known = key in parameters || key in perExpert;
+    if (!known && rule !== undefined && 'ignored' in rule) {
+      const { values } = rule;
+      if (values === undefined || valuesOf(setting).every((value) => values.includes(value))) {
+        return noted(rule.ignored);
+      }
+    }
+    const renamed = !known && rule !== undefined && 'name' in rule ? rule : undefined;
+    const name = renamed?.name ?? key;
+    // mergekit reads what is one value for all only where the merge or the slice is described.
+    if (name in parameters && isOfModel(path)) {
+      return noted('it is one value for the whole merge, in mergekit too');
+    }
+    if (renamed === undefined) return [[name, setting]];
+    return [[name, mapValues(setting, (value) => renamed.values[String(value)] ?? value)]];
   }
 
   #requireSettings(recipe: MergeRecipe): void {
@@ -285,7 +231,7 @@ function partOf({ model, layer_range: layers }: MergekitInput): ModelPart {
   return layers === undefined ? { model } : { model, layers };
 }
 
-/** Whether a path of settings leads to one model's own. */
+/** Whether the path of a setting leads into those of one model. */
 function isOfModel(path: KeyPath): boolean {
-  return typeof path.at(-2) === 'number' && path.at(-3) !== 'slices';
+  return typeof path.at(-3) === 'number' && path.at(-4) !== 'slices';
 }

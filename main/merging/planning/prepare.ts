@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { Method } from '../method.ts';
 import type { MergePlan, TensorPlan } from '../plan.ts';
+import type { MethodSettings } from '../settings.ts';
 import { alignTensors, referenceOf, type Alignment } from './align.ts';
 import { methodOf } from './check-settings.ts';
 import { companionFiles, folderOf } from './companions.ts';
@@ -68,9 +69,9 @@ export async function prepareMerge(
     findings.push(...planned.findings);
     if (planned.tensors.length === 0) return done();
     const plan = completePlan(recipe, method, planned, models);
-    findings.push(...checkPasses(recipe, method, plan));
+    findings.push(...checkPasses(recipe, plan));
     const needs = needsOf(plan);
-    findings.push(...(await checkResources(needs, options)));
+    findings.push(...(await checkResources(plan, needs, options)));
     return done(plan, needs);
   } catch (error) {
     await opened.close();
@@ -146,11 +147,10 @@ function completePlan(
   };
   const embeddings = tensors.find((tensor) => tensor.kind === 'merge' && isVocabulary(tensor.name));
   const resized = recipe.fixes.some((fix) => fix.startsWith('embeddings='));
-  const settings = tensors.find((tensor) => tensor.kind === 'merge')?.settings;
   return {
     checkpoints: [...checkpoints.values()],
     method,
-    settings: settings ?? { parameters: {}, settings: [] },
+    settings: wholeSettings(method, tensors),
     seed: recipe.seed,
     tensors,
     companions: companionFiles(
@@ -169,6 +169,16 @@ function completePlan(
     ),
     recipe: formatMergeRecipe(decided),
   };
+}
+
+/** Of all tensors' settings those that need the most passes, so that no tensor lacks one. */
+function wholeSettings(method: Method, tensors: readonly TensorPlan[]): MethodSettings {
+  const all = tensors.flatMap((tensor) => (tensor.kind === 'merge' ? [tensor.settings] : []));
+  const passes = ({ parameters, settings }: MethodSettings): number =>
+    method.passes?.(parameters, settings).length ?? 0;
+  return [...new Set(all)].reduce((a, b) => (passes(b) > passes(a) ? b : a), {
+    ...(all[0] ?? { parameters: {}, settings: [] }),
+  });
 }
 
 function checkVocabularies(recipe: MergeRecipe, where: string | undefined): Finding[] {

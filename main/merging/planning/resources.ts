@@ -1,10 +1,12 @@
 /** What a merge needs of the machine, from the plan alone. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { bitsPerElement } from '../../checkpoints/dtype.ts';
+import { AppError } from '../../lib/errors.ts';
 import { elementCount } from '../../lib/tensor.ts';
 import type { MergePlan, TensorPlan, TensorSource } from '../plan.ts';
+import { budgetOf } from '../streaming/budget.ts';
 import { finding, type Finding } from './findings.ts';
 import { estimateSeconds } from './throughput.ts';
 
@@ -13,23 +15,18 @@ export interface MergeNeeds {
   /** Stored bytes read, over all passes. */
   readonly inputBytes: number;
   readonly outputBytes: number;
-  /** The least the method can do with, whatever the ceiling. */
-  readonly leastMemoryBytes: number;
   /** Undefined before the first merge by this method on this machine. */
   readonly seconds: number | undefined;
 }
 
-const fp32Bytes = 4;
-
 export function needsOf(plan: MergePlan): MergeNeeds {
-  const passes = plan.method.passes?.(plan.settings.parameters, plan.settings.settings).length ?? 0;
+  const { parameters, settings } = plan.settings;
+  const passes = plan.method.passes?.(parameters, settings).length ?? 0;
   let parameterCount = 0;
   let inputBytes = 0;
   let outputBytes = 0;
-  let leastMemoryBytes = 0;
   for (const tensor of plan.tensors) {
-    const shape = shapeOf(plan, tensor);
-    const count = elementCount(shape);
+    const count = elementCount(shapeOf(plan, tensor));
     parameterCount += count;
     const read = sourcesOf(tensor).reduce((sum, source) => sum + storedBytes(plan, source), 0);
     inputBytes += read * (tensor.kind === 'merge' ? 1 + passes : 1);
@@ -37,14 +34,9 @@ export function needsOf(plan: MergePlan): MergeNeeds {
       tensor.kind === 'copy'
         ? storedBytes(plan, tensor.from)
         : (count * bitsPerElement(tensor.dtype)) / 8;
-    if (tensor.kind !== 'merge') continue;
-    const values = { value: 1, row: shape.at(-1) ?? 1, tensor: count }[plan.method.unit];
-    // Inputs as fp32, the result, and as much again to work with.
-    const copies = tensor.experts.length + 3;
-    leastMemoryBytes = Math.max(leastMemoryBytes, values * fp32Bytes * copies);
   }
   const seconds = estimateSeconds(plan.method.id, inputBytes);
-  return { parameterCount, inputBytes, outputBytes, leastMemoryBytes, seconds };
+  return { parameterCount, inputBytes, outputBytes, seconds };
 }
 
 function sourcesOf(tensor: TensorPlan): readonly TensorSource[] {
@@ -65,22 +57,28 @@ function storedBytes(plan: MergePlan, { checkpoint, tensor }: TensorSource): num
 export interface ResourceLimits {
   /** Where the result goes; unknown while a merge is only looked at. */
   readonly out: string | undefined;
-  readonly memoryBytes: number | undefined;
+  /** What an earlier merge wrote may be replaced. */
+  readonly overwrite: boolean;
+  readonly threads: number;
+  readonly ceilingBytes: number;
 }
 
 /** Free disk, memory under the ceiling, and the time it will take. */
 export async function checkResources(
+  plan: MergePlan,
   needs: MergeNeeds,
-  { out, memoryBytes }: ResourceLimits,
+  { out, overwrite, threads, ceilingBytes }: ResourceLimits,
 ): Promise<Finding[]> {
   const found: Finding[] = [];
-  if (memoryBytes !== undefined && needs.leastMemoryBytes > memoryBytes) {
-    const what = `the largest tensor takes ${gigabytes(needs.leastMemoryBytes)} to merge, more than the ceiling of ${gigabytes(memoryBytes)}; raise --memory or choose a method that works value by value`;
-    found.push(finding('memory', what));
+  try {
+    budgetOf(plan, { threads, ceilingBytes });
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    found.push(finding('memory', error.message));
   }
   if (out !== undefined) {
-    if (existsSync(out)) {
-      const what = `${out} is there already; name another folder or remove it`;
+    if (!overwrite && isOccupied(out)) {
+      const what = `${out} is there already; name another folder, or replace it with --overwrite`;
       found.push(finding('output_exists', what));
     }
     const folder = nearestFolder(resolve(out));
@@ -96,6 +94,11 @@ export async function checkResources(
     found.push(finding('time', what));
   }
   return found;
+}
+
+function isOccupied(path: string): boolean {
+  if (!existsSync(path)) return false;
+  return !statSync(path).isDirectory() || readdirSync(path).length > 0;
 }
 
 function nearestFolder(path: string): string {

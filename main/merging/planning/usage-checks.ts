@@ -1,5 +1,4 @@
 /** Settings that say something to no tensor, or say different things where a method needs one. */
-import type { Method } from '../method.ts';
 import type { MergePlan } from '../plan.ts';
 import type { Alignment } from './align.ts';
 import { finding, type Finding } from './findings.ts';
@@ -52,16 +51,16 @@ function hasGradient(setting: ParameterSetting): boolean {
     : typeof setting === 'object';
 }
 
-/** A method that looks at all tensors first needs one value for all of them. */
-export function checkPasses(
-  recipe: MergeRecipe,
-  method: Method,
-  { settings }: Pick<MergePlan, 'settings'>,
-): Finding[] {
-  const passes = method.passes?.(settings.parameters, settings.settings) ?? [];
-  if (passes.length === 0) return [];
-  const varying = settingsOf(recipe).find(({ setting }) => isVarying(setting));
+/** Shares of a model: over all tensors they mean one thing only where they are the same everywhere. */
+const shares: readonly string[] = ['density', 'gamma', 'epsilon', 'select_topk'];
+
+/** A share of the whole model cannot differ between its tensors. */
+export function checkPasses(recipe: MergeRecipe, { settings }: MergePlan): Finding[] {
+  if (!Object.values(settings.parameters).includes('model')) return [];
+  const varying = settingsOf(recipe).find(
+    ({ key, setting }) => shares.includes(key) && isVarying(setting),
+  );
   if (varying === undefined) return [];
-  const what = `"${varying.key}" differs between tensors, but "${method.id}" with these parameters looks at all tensors together; give one value, or choose parameters that treat each tensor on its own`;
+  const what = `"${varying.key}" differs between tensors, but "${recipe.method}" takes that share of the whole model; give one value, or have the share taken of each tensor`;
   return [finding('varying_pass', what)];
 }
