@@ -1,123 +1,211 @@
 /**
- * Exact selection of the rank-th smallest |θk − θ0| over all tensors, for all experts at once, in two
- * passes and without sorting: the bit patterns of non-negative fp32 numbers are ordered as the numbers
- * are, so the upper bits are counted first, then the lower bits of those that share the upper ones.
+ * Exact selection of the largest |θk − θ0| (or other numbers of each value), over the whole model or
+ * within each tensor, without sorting and for all experts at once: bit patterns of fp32 numbers are
+ * ordered as the numbers are, so one pass counts the upper bits and the next the lower bits of those that
+ * share the upper ones. Where an exact number is wanted and some values are equal, a third pass finds the
+ * index at which it is reached.
  */
-import { BLOCK, forEachBlock } from './blocks.ts';
-import { definePass, type Group, type MergeTotals, type Pass } from './method.ts';
+import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
+import { elementCount } from '../lib/tensor.ts';
+import type { Group, MergeContext, Pass } from './method.ts';
+import {
+  addCounts,
+  countHigh,
+  countLow,
+  countZeros,
+  emptyHigh,
+  emptyLow,
+  findFromAbove,
+  leastKey,
+  type Counts,
+} from './select-counts.ts';
+import { slotPass } from './select-slots.ts';
 
-const LOW_BITS = 15;
-const LOW_COUNT = 2 ** LOW_BITS;
-const HIGH_COUNT = 2 ** (31 - LOW_BITS);
-const MAGNITUDE = 0x7fffffff;
+/** The values whose key is greater than `key`, and of the equal ones those before index `cutoff`. */
+export interface TopSet {
+  readonly key: number;
+  /** In the whole tensor. */
+  readonly cutoff: number;
+}
 
-/** Per expert, how many values have each pattern of bits; fp64, for a count above 2^32 must not wrap. */
-type Counts = readonly Float64Array[];
+/** Lists (one for each expert, mostly) of the top sets asked for. */
+export type TopSets = readonly (readonly TopSet[])[];
 
+type Scope = 'model' | 'tensor';
+
+/** By tensor, or under the empty name for the whole model; complete after the last pass. */
 export interface Selection {
-  /** Per expert the bin of upper bits that holds the wanted value, and its rank in that bin. */
-  readonly bins?: readonly { readonly bin: number; readonly rest: number }[];
-  /** Per expert the wanted magnitude. */
-  readonly magnitudes?: readonly number[];
+  readonly scope: Scope;
+  readonly sets: ReadonlyMap<string, readonly (readonly Narrowed[])[]>;
 }
 
-/**
- * The passes after which `prepared` holds, for each expert, the magnitude of the rank that `rankOf` asks
- * for; the smallest has rank 1.
- */
-export function selectionPasses(
-  rankOf: (totals: MergeTotals) => number,
-): readonly Pass<Selection>[] {
-  return [
-    definePass<Selection, Counts>({
-      orderFree: true,
-      begin: ({ expertCount }) => emptyCounts(expertCount, HIGH_COUNT),
-      add(counts, group) {
-        forEachBlockOfBits(group, (expert, bits, count) => {
-          countHigh(bits, count, counts[expert]!);
-        });
-      },
-      combine: addCounts,
-      finish: (counts, prepared, totals) => ({
-        ...prepared,
-        bins: counts.map((each) => findRank(each, rankOf(totals))),
-      }),
+/** A set on its way: `key` may have upper bits alone, and `rest` of the values equal to it belong to it. */
+export type Narrowed = TopSet & { readonly rest?: number };
+
+/** What passes of a selection prepare, under a name of the method's choice. */
+export type Selected<Name extends string> = Readonly<Partial<Record<Name, Selection>>>;
+
+export interface SelectionRequest<Prepared> {
+  readonly scope: Scope;
+  /** Of equal values only as many as are wanted, those of the lowest indices; within tensors alone. */
+  readonly exact?: boolean;
+  /** How many values the sets of a list have: of `count`, of which `zeros` are zero. */
+  readonly sizes: (list: number, count: number, context: SizeContext) => readonly number[];
+  /** How many lists there are to select from; one for each expert if not given. */
+  readonly lists?: number;
+  /** Negative numbers are less than positive ones; else magnitudes count. */
+  readonly signed?: boolean;
+  /** Writes the numbers of a list; θk − θ0 if not given. */
+  readonly fill?: (
+    target: Float32Array,
+    list: number,
+    piece: { readonly group: Group; readonly begin: number; readonly end: number },
+    context: MergeContext<ParameterTable, Prepared>,
+  ) => void;
+}
+
+export interface SizeContext {
+  readonly zeros: number;
+  /** Of the whole merge where the scope is the model, else of the tensor. */
+  readonly settings: readonly ParameterValues[];
+  readonly parameters: ParameterValues;
+}
+
+/** No finite number has this key. */
+const NOTHING: TopSet = { key: 0x7fffffff, cutoff: 0 };
+
+/** The top sets of a group's tensor. */
+export function topSets(selection: Selection, group: Group): TopSets {
+  return selection.sets.get(selection.scope === 'model' ? '' : group.name) ?? [];
+}
+
+/** The passes after which `prepared[name]` holds the top sets that were asked for. */
+export function selectionPasses<Name extends string, Prepared extends Selected<Name>>(
+  name: Name,
+  request: SelectionRequest<Prepared>,
+): readonly Pass<Prepared>[] {
+  const narrowing = [highPass(name, request), lowPass(name, request)];
+  return request.exact === true ? [...narrowing, cutoffPass(name, request)] : narrowing;
+}
+
+interface HighSlot {
+  readonly counts: readonly Counts[];
+  readonly zeros: number[];
+  readonly count: number;
+  readonly context: Omit<SizeContext, 'zeros'>;
+}
+
+function highPass<Name extends string, Prepared extends Selected<Name>>(
+  name: Name,
+  request: SelectionRequest<Prepared>,
+): Pass<Prepared> {
+  return slotPass<Name, Prepared, HighSlot>(name, request, {
+    open: ({ group, parameters, context, valueCount }) => ({
+      counts: Array.from({ length: request.lists ?? group.experts.length }, () =>
+        emptyHigh(request.signed === true),
+      ),
+      zeros: Array.from({ length: request.lists ?? group.experts.length }, () => 0),
+      count: request.scope === 'model' ? valueCount : elementCount(group.shape),
+      context: { settings: context.settings, parameters },
     }),
-    definePass<Selection, Counts>({
-      orderFree: true,
-      begin: ({ expertCount }) => emptyCounts(expertCount, LOW_COUNT),
-      add(counts, group, _parameters, { prepared }) {
-        forEachBlockOfBits(group, (expert, bits, count) => {
-          countLow(bits, count, prepared.bins![expert]!.bin, counts[expert]!);
+    add({ counts, zeros }, list, keys, count) {
+      countHigh(keys, count, counts[list]!);
+      zeros[list]! += countZeros(keys, count);
+    },
+    merge(into, later) {
+      into.counts.forEach((counts, list) => {
+        addCounts(counts, later.counts[list]!);
+        into.zeros[list]! += later.zeros[list]!;
+      });
+    },
+    close: ({ counts, zeros, count, context }) =>
+      counts.map((own, list) =>
+        request
+          .sizes(list, count, { ...context, zeros: zeros[list]! })
+          .map((size) => narrow(own, size)),
+      ),
+  });
+}
+
+function narrow(counts: Counts, size: number): Narrowed {
+  if (size <= 0) return NOTHING;
+  const { bin, rest } = findFromAbove(counts, size);
+  return { key: leastKey(bin), cutoff: Infinity, rest };
+}
+
+interface LowSlot {
+  readonly sets: readonly (readonly Narrowed[])[];
+  readonly counts: readonly (readonly Counts[])[];
+}
+
+function lowPass<Name extends string, Prepared extends Selected<Name>>(
+  name: Name,
+  request: SelectionRequest<Prepared>,
+): Pass<Prepared> {
+  return slotPass<Name, Prepared, LowSlot>(name, request, {
+    open({ sets }) {
+      const counts = sets.map((list) =>
+        list.map(({ rest }) => (rest === undefined ? new Float64Array(0) : emptyLow())),
+      );
+      return { sets, counts };
+    },
+    add({ sets, counts }, list, keys, count) {
+      for (const [index, { key, rest }] of sets[list]!.entries()) {
+        if (rest !== undefined) countLow(keys, count, key, counts[list]![index]!);
+      }
+    },
+    merge(into, later) {
+      into.counts.forEach((list, at) => {
+        list.forEach((counts, index) => {
+          addCounts(counts, later.counts[at]![index]!);
         });
-      },
-      combine: addCounts,
-      finish: (counts, prepared) => ({
-        ...prepared,
-        magnitudes: prepared!.bins!.map(({ bin, rest }, expert) => {
-          const pattern = (bin << LOW_BITS) | findRank(counts[expert]!, rest).bin;
-          return new Float32Array(Uint32Array.of(pattern).buffer)[0]!;
+      });
+    },
+    close: ({ sets, counts }) =>
+      sets.map((list, at) =>
+        list.map((set, index): Narrowed => {
+          if (set.rest === undefined) return set;
+          const { bin, rest, count } = findFromAbove(counts[at]![index]!, set.rest);
+          const key = set.key | bin;
+          const all = request.exact !== true || rest === count;
+          return all ? { key, cutoff: Infinity } : { key, cutoff: Infinity, rest };
         }),
-      }),
+      ),
+  });
+}
+
+interface CutoffSlot {
+  readonly sets: readonly (readonly Narrowed[])[];
+  /** How many equal values came so far, and behind which index there were enough. */
+  readonly seen: readonly (readonly { count: number; cutoff: number }[])[];
+}
+
+function cutoffPass<Name extends string, Prepared extends Selected<Name>>(
+  name: Name,
+  request: SelectionRequest<Prepared>,
+): Pass<Prepared> {
+  return slotPass<Name, Prepared, CutoffSlot>(name, request, {
+    open: ({ sets }) => ({
+      sets,
+      seen: sets.map((list) => list.map(() => ({ count: 0, cutoff: Infinity }))),
     }),
-  ];
-}
-
-function emptyCounts(expertCount: number, bins: number): Counts {
-  return Array.from({ length: expertCount }, () => new Float64Array(bins));
-}
-
-function addCounts(into: Counts, later: Counts): void {
-  for (const [expert, counts] of into.entries()) {
-    const more = later[expert]!;
-    for (let bin = 0; bin < counts.length; bin++) counts[bin]! += more[bin]!;
-  }
-}
-
-/** The bin that holds the rank-th item, and the item's rank within that bin. */
-function findRank(counts: Float64Array, rank: number): { bin: number; rest: number } {
-  let rest = rank;
-  for (let bin = 0; bin < counts.length; bin++) {
-    if (rest <= counts[bin]!) return { bin, rest };
-    rest -= counts[bin]!;
-  }
-  throw new RangeError(`rank ${rank} is past the last of the values`);
-}
-
-// The loops over all values are functions of their own, which a compiler can keep in registers.
-
-function countHigh(bits: Int32Array, count: number, counts: Float64Array): void {
-  for (let i = 0; i < count; i++) counts[(bits[i]! & MAGNITUDE) >>> LOW_BITS]! += 1;
-}
-
-function countLow(bits: Int32Array, count: number, high: number, counts: Float64Array): void {
-  for (let i = 0; i < count; i++) {
-    const pattern = bits[i]! & MAGNITUDE;
-    if (pattern >>> LOW_BITS === high) counts[pattern & (LOW_COUNT - 1)]! += 1;
-  }
-}
-
-function subtract(
-  target: Float32Array,
-  left: Float32Array,
-  right: Float32Array,
-  begin: number,
-  end: number,
-): void {
-  for (let i = begin, at = 0; i < end; i++, at++) target[at] = left[i]! - right[i]!;
-}
-
-/** Hands out the bit patterns of θk − θ0, rounded to fp32, block by block. */
-function forEachBlockOfBits(
-  { base, experts }: Group,
-  visit: (expert: number, bits: Int32Array, count: number) => void,
-): void {
-  const differences = new Float32Array(BLOCK);
-  const bits = new Int32Array(differences.buffer);
-  for (const [k, expert] of experts.entries()) {
-    forEachBlock(base.length, (begin, end) => {
-      subtract(differences, expert, base, begin, end);
-      visit(k, bits, end - begin);
-    });
-  }
+    add({ sets, seen }, list, keys, count, index) {
+      for (const [at, { key, rest }] of sets[list]!.entries()) {
+        const own = seen[list]![at]!;
+        if (rest === undefined || own.cutoff < Infinity) continue;
+        for (let i = 0; i < count; i++) {
+          if (keys[i] !== key || ++own.count < rest) continue;
+          own.cutoff = index + i + 1;
+          break;
+        }
+      }
+    },
+    close: ({ sets, seen }) =>
+      sets.map((list, at) =>
+        list.map(({ key, cutoff, rest }, index): Narrowed => ({
+          key,
+          cutoff: rest === undefined ? cutoff : seen[at]![index]!.cutoff,
+        })),
+      ),
+  });
 }

@@ -1,3 +1,5 @@
+import { BLOCK, forEachBlock } from '../blocks.ts';
+import { addScaled, writeScaled } from '../elementwise/arithmetic.ts';
 import { defineMethod } from '../method.ts';
 
 export const simpleAverage = defineMethod({
@@ -30,11 +32,12 @@ export const simpleAverage = defineMethod({
 
   merge({ experts, base }) {
     const merged = new Float32Array(base.length);
-    for (let i = 0; i < merged.length; i++) {
-      let sum = 0;
-      for (let k = 0; k < experts.length; k++) sum += experts[k]![i]!;
-      merged[i] = sum / experts.length;
-    }
+    const sum = new Float64Array(Math.min(BLOCK, base.length));
+    forEachBlock(base.length, (begin, end) => {
+      sum.fill(0);
+      for (const expert of experts) addScaled(sum, expert, 1, begin, end);
+      writeScaled(merged, sum, 1, experts.length, begin, end);
+    });
     return merged;
   },
 });

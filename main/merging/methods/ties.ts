@@ -1,10 +1,38 @@
 /**
- * Follows the authors' code (prateeky2806/ties-merging): the trim is global over all tensors of a
- * task, entries equal to the threshold are all kept, and a position whose trimmed values cancel takes
- * the sign of the majority of all positions. Differences are taken in fp64 and only compared as fp32.
+ * The defaults follow the authors' code (prateeky2806/ties-merging): the trim is global over all tensors
+ * of a task, entries equal to the threshold are all kept, and a position whose trimmed values cancel
+ * takes the sign of the majority of all positions. Differences are taken in fp64 and only compared as
+ * fp32. mergekit and PEFT trim every tensor by itself, to an exact number; see `variants`.
  */
+import type { ParameterValues } from '../../lib/parameters.ts';
+import { BLOCK } from '../blocks.ts';
+import {
+  density,
+  election,
+  lambda,
+  weight,
+  type ElectionParameters,
+} from '../elementwise/parameters.ts';
+import {
+  forEachElection,
+  mergeTaskVectors,
+  type Sparsify,
+} from '../elementwise/merge-task-vectors.ts';
+import type { ElectionRules } from '../elementwise/sign-election.ts';
+import { Trimmer } from '../elementwise/trim.ts';
+import { numbersOf, weightsOf } from '../elementwise/weights.ts';
 import { defineMethod, definePass, type Group, type Pass } from '../method.ts';
-import { selectionPasses, type Selection } from '../select-magnitudes.ts';
+import {
+  selectionPasses,
+  topSets,
+  type Selected,
+  type SelectionRequest,
+} from '../select-magnitudes.ts';
+
+type Prepared = Selected<'kept'> & {
+  /** −1, 0 or 1, of the elected signs of all positions. */
+  readonly majoritySign?: number;
+};
 
 export const ties = defineMethod({
   id: 'ties',
@@ -18,123 +46,138 @@ export const ties = defineMethod({
     'Each task vector keeps only its largest changes; at every weight the experts elect a sign, and only changes of that sign are added to the base. ' +
     'This keeps small and contradicting changes from drowning the important ones.',
   formula: 'θ = θ0 + λ Σ { τ̂k : sign τ̂k = sign Σ τ̂j }, τ̂k = largest values of θk − θ0',
-  inputs: { base: 'required', experts: { min: 1 } },
-  parameters: {
-    density: {
-      kind: 'number',
-      title: 'Density K',
-      default: 0.2,
-      range: { min: 0.001, max: 1 },
-      help: 'The share of each task vector to keep, counted over all its values; 0.2 keeps the largest 20 %.',
+  follows:
+    "the authors' code, with the sum and λ that FusionBench and AdaMerging use for eight tasks",
+  variants: {
+    paper: { density: 0.2, lambda: 1, merge: 'mean' },
+    mergekit: {
+      density: 1,
+      lambda: 1,
+      merge: 'weighted_mean',
+      trim: 'tensor_exact',
+      even_sign: 'positive',
     },
-    lambda: {
-      kind: 'number',
-      title: 'Scaling coefficient λ',
-      default: 0.3,
-      range: { min: -2, max: 2 },
-      help: 'The share of the merged task vector to add: 0.3 is customary with "sum", 1 with "mean".',
-    },
-    merge: {
-      kind: 'choice',
-      title: 'Disjoint merge',
-      default: 'sum',
-      range: ['sum', 'mean'],
-      help: 'Whether the changes that agree with the elected sign are added up, or averaged over the experts that have one.',
+    peft: {
+      lambda: 1,
+      merge: 'mean',
+      trim: 'tensor_exact',
+      even_sign: 'positive',
+      weigh: 'after_vote',
     },
   },
-  perExpert: {},
+  inputs: { base: 'required', experts: { min: 1 } },
+  parameters: {
+    lambda: {
+      ...lambda,
+      default: 0.3,
+      help: 'The share of the merged task vector to add: 0.3 is customary with "sum" and eight tasks, 1 with the means.',
+    },
+    trim: {
+      kind: 'choice',
+      title: 'Trim',
+      default: 'model',
+      range: ['model', 'tensor', 'tensor_exact'],
+      help: 'Whether the largest changes are sought in the whole model, as in the paper, or in each tensor; with "tensor_exact", as in mergekit and PEFT, exactly that many are kept, at least one, and of equal ones the first.',
+    },
+    even_sign: {
+      kind: 'choice',
+      title: 'Sign of an even vote',
+      default: 'majority',
+      range: ['majority', 'positive'],
+      help: 'What a position takes whose changes cancel: the sign of most positions of the model, as in the paper, or the positive one, as in mergekit and PEFT.',
+    },
+    ...election,
+  },
+  perExpert: {
+    weight,
+    density: {
+      ...density,
+      title: 'Density K',
+      default: 0.2,
+      help: 'The share of each task vector to keep, as one value for all experts or one for each; 0.2 keeps the largest 20 %.',
+    },
+  },
   laws: {
     base_copies: {},
     expert_order: {},
-    single_expert: { density: 1, lambda: 1 },
-    identical_experts: { density: 1, lambda: 1, merge: 'mean' },
+    single_expert: { density: 1, lambda: 1, weight: 1 },
+    identical_experts: { density: 1, lambda: 1, weight: 1, merge: 'mean' },
     zero_scale: { lambda: 0 },
     scale_linear: {},
     power_of_two: {},
     sharding: {},
   },
-
   unit: 'value',
 
-  // A density of 1 keeps everything; the original fails on it, asking for the 0-th smallest.
-  passes: ({ density }): readonly Pass<TiesPreparation>[] => [
-    ...(density === 1 ? [] : selectionPasses(({ valueCount }) => trimRank(valueCount, density))),
-    majorityPass,
-  ],
+  passes(parameters, settings): readonly Pass<Prepared>[] {
+    const full = settings.every((own) => own.density === 1);
+    return [
+      ...(full
+        ? []
+        : selectionPasses<'kept', Prepared>('kept', selection(parameters.trim, settings))),
+      ...(parameters.even_sign === 'majority' ? [majorityPass] : []),
+    ];
+  },
 
-  merge({ base, experts }, { lambda, merge }, { prepared }) {
-    const thresholds = thresholdsOf(prepared, experts.length);
-    const { majoritySign = 0 } = prepared;
-    const merged = new Float32Array(base.length);
-    const mean = merge === 'mean';
-    for (let i = 0; i < merged.length; i++) {
-      const origin = base[i]!;
-      let rise = 0;
-      let rises = 0;
-      let fall = 0;
-      let falls = 0;
-      for (let k = 0; k < experts.length; k++) {
-        const difference = experts[k]![i]! - origin;
-        const rounded = Math.fround(difference);
-        const threshold = thresholds[k]!;
-        if (rounded >= threshold) {
-          rise += difference;
-          rises++;
-        } else if (rounded <= -threshold) {
-          fall += difference;
-          falls++;
-        }
-      }
-      // As in the original, a sign that is zero after all elects the negative values.
-      const rising = (rise + fall || majoritySign) > 0;
-      const change = rising ? rise : fall;
-      const count = mean ? Math.max(rising ? rises : falls, 1) : 1;
-      merged[i] = origin + (lambda * change) / count;
-    }
-    return merged;
+  merge(group, parameters, { prepared, settings }) {
+    return mergeTaskVectors(group, {
+      weights: weightsOf(settings),
+      lambda: parameters.lambda,
+      sparsify: trimmer(group, prepared),
+      election: rulesOf(parameters, prepared),
+    });
   },
 });
 
-interface TiesPreparation extends Selection {
-  /** −1, 0 or 1, of the elected signs of all positions. */
-  readonly majoritySign?: number;
+type Trim = 'model' | 'tensor' | 'tensor_exact';
+
+function selection(trim: Trim, whole: readonly ParameterValues[]): SelectionRequest<Prepared> {
+  const exact = trim === 'tensor_exact';
+  return {
+    scope: trim === 'model' ? 'model' : 'tensor',
+    exact,
+    sizes(list, count, { settings }) {
+      const density = numbersOf(trim === 'model' ? whole : settings, 'density')[list]!;
+      const share = Math.floor(count * density);
+      // The authors keep what is not less than the (d − ⌊d K⌋)-th smallest: one more.
+      if (!exact) return [Math.min(share + 1, count)];
+      return [density === 0 ? 0 : Math.min(Math.max(share, 1), count)];
+    },
+  };
 }
 
-const LEAST_POSITIVE_FP32 = 2 ** -149;
-
-/** The (d − ⌊d K⌋)-th smallest of d values is the least that is kept. */
-function trimRank(valueCount: number, density: number): number {
-  return Math.max(valueCount - Math.floor(valueCount * density), 1);
+/** In full density nothing was selected, and nothing is dropped. */
+function trimmer(group: Group, prepared: Prepared | undefined): Sparsify | undefined {
+  if (prepared?.kept === undefined) return undefined;
+  const tops = topSets(prepared.kept, group);
+  const trim = new Trimmer(Math.min(BLOCK, group.base.length));
+  return (values, expert, begin, end) => {
+    trim.keepTop(values, tops[expert]![0]!, group.offset + begin, end - begin);
+  };
 }
 
-/** For each expert the least |τ| that is kept; positive, so that no change is never kept. */
-function thresholdsOf(prepared: TiesPreparation | undefined, expertCount: number): Float64Array {
-  const thresholds = new Float64Array(expertCount).fill(LEAST_POSITIVE_FP32);
-  return thresholds.map((least, expert) => Math.max(prepared?.magnitudes?.[expert] ?? 0, least));
+function rulesOf(
+  { vote, weigh, merge }: ElectionParameters,
+  prepared: Prepared | undefined,
+): ElectionRules {
+  // As in the authors' code, a majority that is zero after all elects the negative values.
+  const evenSign = (prepared?.majoritySign ?? 1) > 0 ? 1 : -1;
+  return { vote, weigh, merge, evenSign };
 }
 
-const majorityPass = definePass<TiesPreparation, { balance: number }>({
+const majorityPass = definePass<Prepared, { balance: number }>({
   orderFree: true,
   begin: () => ({ balance: 0 }),
-  add(tally, group, _parameters, { prepared }) {
-    tally.balance += signBalance(group, thresholdsOf(prepared, group.experts.length));
+  add(tally, group, parameters, { prepared, settings }) {
+    const rules = rulesOf(parameters as ElectionParameters, undefined);
+    const weights = weightsOf(settings);
+    const merge = { weights, sparsify: trimmer(group, prepared) };
+    forEachElection(group, merge, { ...rules, merge: 'sum' }, (votes, begin, end) => {
+      tally.balance += votes.balance(end - begin);
+    });
   },
   combine(into, { balance }) {
     into.balance += balance;
   },
   finish: ({ balance }, prepared) => ({ ...prepared, majoritySign: Math.sign(balance) }),
 });
-
-function signBalance({ base, experts }: Group, thresholds: Float64Array): number {
-  let balance = 0;
-  for (let i = 0; i < base.length; i++) {
-    const origin = base[i]!;
-    let sum = 0;
-    for (let k = 0; k < experts.length; k++) {
-      const difference = experts[k]![i]! - origin;
-      if (Math.abs(Math.fround(difference)) >= thresholds[k]!) sum += difference;
-    }
-    balance += Math.sign(sum);
-  }
-  return balance;
-}

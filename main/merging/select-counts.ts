@@ -1,0 +1,87 @@
+/**
+ * Counting numbers by their bit patterns, upper bits first, to find the one of a wanted rank. A key is
+ * an int32 that is ordered as the numbers are: the pattern of a magnitude, or, for numbers of both signs,
+ * the pattern with the lower bits of negative ones flipped.
+ */
+
+const LOW_BITS = 15;
+const LOW_COUNT = 2 ** LOW_BITS;
+const MAGNITUDE = 0x7fffffff;
+/** Bins of each sign. */
+const HIGH_COUNT = 2 ** (31 - LOW_BITS);
+
+/** Fp64, for a count above 2^32 must not wrap. */
+export type Counts = Float64Array;
+
+/** For signed keys the bins of the negative ones come behind, as a table that wraps around. */
+export const emptyHigh = (signed: boolean): Counts =>
+  new Float64Array(signed ? 2 * HIGH_COUNT : HIGH_COUNT);
+export const emptyLow = (): Counts => new Float64Array(LOW_COUNT);
+
+/** Where the number of a rank was found, with its rank from above within the bin, and the bin's count. */
+export interface Found {
+  readonly bin: number;
+  readonly rest: number;
+  readonly count: number;
+}
+
+// The loops over all values are functions of their own, which a compiler can keep in registers.
+
+/** Turns patterns into the keys of their magnitudes. */
+export function magnitudeKeys(bits: Int32Array, count: number): void {
+  for (let i = 0; i < count; i++) bits[i]! &= MAGNITUDE;
+}
+
+/** Turns patterns into keys that order negative numbers below positive ones. */
+export function signedKeys(bits: Int32Array, count: number): void {
+  for (let i = 0; i < count; i++) bits[i]! ^= (bits[i]! >> 31) & MAGNITUDE;
+}
+
+/** The number of a key of a magnitude, or of a signed key. */
+export function numberOfKey(key: number): number {
+  const bits = Int32Array.of(key ^ ((key >> 31) & MAGNITUDE));
+  return new Float32Array(bits.buffer)[0]!;
+}
+
+export function countHigh(keys: Int32Array, count: number, counts: Counts): void {
+  const mask = counts.length - 1;
+  for (let i = 0; i < count; i++) counts[(keys[i]! >> LOW_BITS) & mask]! += 1;
+}
+
+/** Counts the lower bits of the keys that have the upper bits of `like`. */
+export function countLow(keys: Int32Array, count: number, like: number, counts: Counts): void {
+  const high = like >> LOW_BITS;
+  for (let i = 0; i < count; i++) {
+    const key = keys[i]!;
+    if (key >> LOW_BITS === high) counts[key & (LOW_COUNT - 1)]! += 1;
+  }
+}
+
+export function countZeros(keys: Int32Array, count: number): number {
+  let zeros = 0;
+  for (let i = 0; i < count; i++) zeros += keys[i] === 0 ? 1 : 0;
+  return zeros;
+}
+
+export function addCounts(into: Counts, later: Counts): void {
+  for (let bin = 0; bin < into.length; bin++) into[bin]! += later[bin]!;
+}
+
+/** The bin of the item of a rank, counted from the greatest, which has rank 1. */
+export function findFromAbove(counts: Counts, rank: number): Found {
+  let rest = rank;
+  // The upper bins of a table for both signs hold negative keys, again in rising order.
+  const half = counts.length > HIGH_COUNT ? HIGH_COUNT : counts.length;
+  for (let step = 1; step <= counts.length; step++) {
+    const bin = step <= half ? half - step : counts.length - (step - half);
+    const count = counts[bin]!;
+    if (rest <= count) return { bin, rest, count };
+    rest -= count;
+  }
+  throw new RangeError(`rank ${rank} is past the last of the values`);
+}
+
+/** The least key of a bin of `countHigh`. */
+export function leastKey(bin: number): number {
+  return (bin >= HIGH_COUNT ? bin - 2 * HIGH_COUNT : bin) << LOW_BITS;
+}
