@@ -39,7 +39,10 @@ it('has pages that are all there, and the keys of the menu', async () => {
   await chooseOfMenu(running.app, 'Help', 'Keyboard shortcuts');
   await help.waitFor();
   await help.getByText('Start', { exact: true }).first().waitFor();
-  await help.getByText(/Ctrl\s*\+?\s*Enter/).first().waitFor();
+  await help
+    .getByText(/Ctrl\s*\+?\s*Enter/)
+    .first()
+    .waitFor();
 });
 
 it('gives the window back on Escape', async () => {
