@@ -104,6 +104,14 @@ export function trainableCount(entry: RecipeMethod, shapes: RunShapes): number {
   return adaptiveShape(entry, shapes)?.trainables ?? 0;
 }
 
+/** Images that a merge by statistics looks at, each with a prediction and a gradient at most. */
+function statisticsImages(entry: RecipeMethod, { images }: RunShapes): number {
+  const found = catalogueEntry(entry.method);
+  if (found.kind !== 'statistics') return 0;
+  const { images: wanted } = resolveParameters(found.method, entry.parameters, entry.id);
+  return images.reduce((sum, count) => sum + Math.min(count, Number(wanted)), 0);
+}
+
 /** Seconds of a method when one image takes `imageSeconds` through the base model. */
 export function estimateSeconds(
   entry: RecipeMethod,
@@ -115,7 +123,8 @@ export function estimateSeconds(
   const images = shapes.images.reduce((sum, count) => sum + count, 0);
   const { whole } = encoderValues(shapes.config);
   const { kind } = catalogueEntry(entry.method);
-  const prepare = kind === 'reference' ? 0 : (whole * (experts + 1)) / mergedPerSecond;
+  const merge = kind === 'reference' ? 0 : (whole * (experts + 1)) / mergedPerSecond;
+  const prepare = merge + statisticsImages(entry, shapes) * (1 + stepPasses) * imageSeconds;
   const adaptive = adaptiveShape(entry, shapes);
   if (adaptive === undefined) return { prepare, adapt: 0, evaluate: images * imageSeconds };
   // One merged weight set takes this many forward passes of one image.
@@ -170,9 +179,11 @@ function methodMemory(
   const { whole } = encoderValues(config);
   const adaptive = adaptiveShape(entry, shapes);
   const evaluating = evaluationBytes(recipe.evaluation.batch, adaptive, config);
+  const { kind } = catalogueEntry(entry.method);
+  if (kind === 'statistics') return statisticsMemory(config, evaluating);
   if (adaptive === undefined) {
     // The references are evaluated with the weights that were loaded; a merge makes its own.
-    const own = catalogueEntry(entry.method).kind === 'reference' ? 0 : whole;
+    const own = kind === 'reference' ? 0 : whole;
     return { held: (own + whole) * floatBytes, working: evaluating };
   }
   const { dictionary } = adaptive;
@@ -191,6 +202,29 @@ function methodMemory(
     held: (ours + forward + backward + monitor + learning) * floatBytes,
     // The monitor's session keeps what it once needed while the other one computes.
     working: recipe.monitor === undefined ? Math.max(step, evaluating) : step + evaluating,
+  };
+}
+
+/** Images that RegMean sends through an expert at once; Fisher merging takes one at a time. */
+const statisticsBatch = 16;
+
+/** The larger of the two ways to weigh experts: squared gradients, or the Gram matrices of every layer's inputs. */
+function statisticsMemory(config: VisionConfig, evaluating: number): MethodMemory {
+  const { whole } = encoderValues(config);
+  const { hiddenSize: d, intermediateSize: m, layerCount } = config;
+  const doubleBytes = Float64Array.BYTES_PER_ELEMENT;
+  // The session of the prediction, that of the gradient with the weights packed both ways, the gradient there and here,
+  // the result; in fp64 the squares and both sums of the quotient.
+  const squares = 6 * whole * floatBytes + 3 * whole * doubleBytes;
+  // Inputs of q, k, v (one matrix), of the output and of both layers of the MLP.
+  const grams = layerCount * (3 * d * d + m * m);
+  // Average and session, the products in fp64; of each Gram matrix what came back, its sum, scaled, and the total.
+  const products = 2 * whole * floatBytes + whole * doubleBytes;
+  const matrices = grams * (floatBytes + 3 * doubleBytes);
+  const forward = activationBytes(config, statisticsBatch) / layerCount;
+  return {
+    held: Math.max(squares, products + matrices),
+    working: Math.max(activationBytes(config, 1), forward, evaluating),
   };
 }
 

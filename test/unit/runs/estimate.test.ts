@@ -77,6 +77,12 @@ describe('seconds', () => {
       estimateSeconds(wemoe(0, 'batch-mean'), recipe, shapes, 0.5),
     );
   });
+
+  it('of statistics: a prediction and a gradient for every image that is looked at', () => {
+    const { whole } = encoderValues(tinyConfig);
+    const { prepare } = estimateSeconds(entry('fisher', { images: 8 }), recipe, shapes, 0.5);
+    expect(prepare).toBeCloseTo((8 + 6) * 4 * 0.5 + (3 * whole) / 1e8, 9);
+  });
 });
 
 describe('memory and disk', () => {
@@ -162,6 +168,13 @@ describe('memory against measured peaks', () => {
     ['references', { config: demo, images: demoImages }, entry('individual'), [16, 125], 370],
     ['a static merge', { config: demo, images: demoImages }, entry('ties'), [16, 125], 367],
     ['AdaMerging', { config: demo, images: demoImages }, coefficients, [16, 125], 894],
+    [
+      'RegMean',
+      { config: demo, images: demoImages },
+      entry('regmean', { images: 16 }),
+      [16, 16],
+      407,
+    ],
     ['WEMoE', { config: demo, images: demoImages }, usual, [16, 125], 753],
     ['WEMoE in the application', { config: demo, images: demoImages }, usual, [16, 125, 50], 963],
     ['small batches', { config: demo, images: demoImages }, usual, [4, 8], 558],
@@ -186,6 +199,13 @@ describe('memory against measured peaks', () => {
       entry('individual'),
       [4, 16],
       1965,
+    ],
+    [
+      'Fisher merging of ViT-B/32',
+      { config: b32, images: [16, 16, 16] },
+      entry('fisher', { images: 4 }),
+      [16, 16],
+      5955,
     ],
     [
       'WEMoE of ViT-B/32',
