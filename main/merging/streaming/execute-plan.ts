@@ -87,7 +87,11 @@ export async function executePlan(
     ceilingBytes: options.ceilingBytes ?? defaultCeiling(),
   });
   const place = await folderPlace(target, overwrite);
-  const provenance = { plan, version: manifest.version, parents: await describeParents(plan.checkpoints) };
+  const provenance = {
+    plan,
+    version: manifest.version,
+    parents: await describeParents(plan.checkpoints),
+  };
   const layout = layOutput(plan, options.shardBytes ?? SHARD_BYTES, fileMetadata(provenance));
   const identity = await mergeIdentity(plan, layout, manifest.version);
   const workspace = await openWorkspace(place, identity, resume);

@@ -99,7 +99,10 @@ function decode(text: string): { value: unknown } | undefined {
   }
 }
 
-function has<Key extends string>(line: unknown, ...keys: readonly Key[]): line is Record<Key, unknown> {
+function has<Key extends string>(
+  line: unknown,
+  ...keys: readonly Key[]
+): line is Record<Key, unknown> {
   return typeof line === 'object' && line !== null && keys.every((key) => key in line);
 }
 
@@ -113,7 +116,9 @@ function isHead(line: unknown): line is JournalHead {
 }
 
 function isPiece(line: unknown): line is { piece: number; crc32: number } {
-  return has(line, 'piece', 'crc32') && Number.isInteger(line.piece) && Number.isInteger(line.crc32);
+  return (
+    has(line, 'piece', 'crc32') && Number.isInteger(line.piece) && Number.isInteger(line.crc32)
+  );
 }
 
 function isPrepared(line: unknown): line is { prepared: string } {

@@ -41,7 +41,8 @@ export class ReadBack {
   /** The SHA-256 of every file, once all pieces are written. Throws `file.verify_failed`. */
   async finish(): Promise<readonly string[]> {
     const hashes = (await Promise.all(this.#digests)).filter((hash) => hash !== undefined);
-    if (hashes.length !== this.#layout.shards.length) throw new Error('pieces of the result are missing');
+    if (hashes.length !== this.#layout.shards.length)
+      throw new Error('pieces of the result are missing');
     return hashes;
   }
 

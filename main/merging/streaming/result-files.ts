@@ -20,7 +20,8 @@ export async function writeCompanions(
   files: readonly WeightFileReport[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const write = (name: string, text: string) => writeFileDurably(join(folder, name), text, { signal });
+  const write = (name: string, text: string) =>
+    writeFileDurably(join(folder, name), text, { signal });
   if (layout.shards.length > 1) await write(INDEX_FILE, shardIndex(layout));
   await write('recipe.yaml', provenance.plan.recipe);
   await write('mergewright.json', mergeReport(provenance, files));

@@ -49,7 +49,13 @@ export function bytesToMove(plan: MergePlan, { pieces, totalBytes }: OutputLayou
 }
 
 /** Finds out what the method must know of all tensors, unless an earlier merge did. */
-export async function preparePasses({ plan, workspace, sources, meter, pool }: Work): Promise<void> {
+export async function preparePasses({
+  plan,
+  workspace,
+  sources,
+  meter,
+  pool,
+}: Work): Promise<void> {
   const passes = passesOf(plan).length;
   if (passes === 0) return;
   const { earlier, journal } = workspace;

@@ -40,7 +40,11 @@ export async function openWorkspace(
     const same = resume && !adopted && found?.state.head.identity === identity;
     if (!same) await rm(left, { recursive: true, force: true });
     // Whoever renames it first has it: the new name carries the process it belongs to.
-    else adopted = await rename(left, folder).then(() => true, () => false);
+    else
+      adopted = await rename(left, folder).then(
+        () => true,
+        () => false,
+      );
   }
   const scratch = join(folder, 'scratch');
   const earlier = adopted ? Journal.open(folder) : undefined;

@@ -11,7 +11,14 @@ import {
 } from '../../../../main/merging/streaming/execute-plan.ts';
 import type { MergePlan } from '../../../../main/merging/plan.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
-import { mergedInMemory, methodNamed, nearestBf16, oddShapes, planOf, storeModels } from './plans.ts';
+import {
+  mergedInMemory,
+  methodNamed,
+  nearestBf16,
+  oddShapes,
+  planOf,
+  storeModels,
+} from './plans.ts';
 
 const MIB = 1024 * 1024;
 
@@ -42,26 +49,28 @@ async function storedBytes(checkpoint: StoredCheckpoint): Promise<Record<string,
   return bytes;
 }
 
-describe.each(methods.map(({ id }) => id))('%s', (id) => {
-  it('gives what the in-memory driver gives, rounded once to bf16', async () => {
+/** What every method must stand: several threads, small tiles, many shards. */
+const demanding: ExecuteOptions = { threads: 2, ceilingBytes: 330 * MIB, shardBytes: 20_000 };
+
+it.each(methods.map(({ id }) => id))(
+  '%s gives what the in-memory driver gives, rounded once to bf16',
+  async (id) => {
     const plan = planOf(models, methodNamed(id));
-    const merged = await execute(plan, { threads: 2 });
+    const merged = await execute(plan, demanding);
     for (const [name, expected] of await mergedInMemory(plan)) {
       const { data } = await merged.read(name);
       expect([...data], name).toEqual([...expected].map(nearestBf16));
     }
-  });
+  },
+);
 
-  it('gives the same bytes for any thread count, ceiling and shard size', async () => {
+it.each(['linear', 'ties'])(
+  '%s gives the same bytes for any thread count, ceiling and shard size',
+  async (id) => {
     const plan = planOf(models, methodNamed(id), {}, 'F32');
     const reference = await storedBytes(await execute(plan, { threads: 1 }));
-    const variants: ExecuteOptions[] = [
-      { threads: 3 },
-      { threads: 2, ceilingBytes: 270 * MIB },
-      { threads: 2, shardBytes: 20_000 },
-    ];
-    for (const options of variants) {
+    for (const options of [{ threads: 3 }, demanding]) {
       expect(await storedBytes(await execute(plan, options))).toEqual(reference);
     }
-  });
-});
+  },
+);

@@ -85,7 +85,8 @@ export async function mergedInMemory(plan: MergePlan): Promise<Map<string, Float
       for (const { name, shape, base, experts } of merged) {
         const values: Float32Array[] = [];
         for (const expert of experts) values.push(await read(expert));
-        const origin = base === undefined ? new Float32Array(elementCount(shape)) : await read(base);
+        const origin =
+          base === undefined ? new Float32Array(elementCount(shape)) : await read(base);
         yield { name, shape, offset: 0, base: origin, experts: values };
       }
     },
