@@ -6,6 +6,7 @@ import type { StoredCheckpoint } from './checkpoint.ts';
 import { checkpointError, shown } from './fail.ts';
 import { openWeights, PYTORCH_ENDINGS, type OpenOptions } from './open-weights.ts';
 import { openSharded } from './sharded.ts';
+import { tiedNames, tiedWarning } from './tied.ts';
 import { unwrapped, withWarnings } from './views.ts';
 import { accessError, WeightFile } from './weight-file.ts';
 
@@ -122,9 +123,14 @@ export async function openCheckpoint(
   options: Pick<OpenOptions, 'ignoreChecksums'> = {},
 ): Promise<StoredCheckpoint> {
   try {
-    if ((await stat(path)).isDirectory()) return unwrapped(await openFolder(path, options));
-    const config = await readConfig(dirname(path));
-    return unwrapped(await openFile(path, { ...options, config }));
+    const folder = (await stat(path)).isDirectory();
+    const config = folder ? undefined : await readConfig(dirname(path));
+    const found = folder
+      ? await openFolder(path, options)
+      : await openFile(path, { ...options, config });
+    const checkpoint = unwrapped(found);
+    const tied = tiedWarning(tiedNames(checkpoint));
+    return tied === undefined ? checkpoint : withWarnings(checkpoint, [tied]);
   } catch (error) {
     throw await accessError(error, path);
   }

@@ -137,8 +137,8 @@ class ViewedCheckpoint implements StoredCheckpoint {
         part.shape.length === shape.length &&
         part.shape.every((size, axis) => axis === 0 || size === shape[axis]);
       const [begin, end] = rows ?? [0, part.shape[0] ?? 0];
-      if (!fits || end > (part.shape[0] ?? 0))
-        fail(`"${shown(from)}" does not have the rows it needs`);
+      const cut = Number.isInteger(begin) && Number.isInteger(end) && end <= (part.shape[0] ?? 0);
+      if (!fits || !cut) fail(`"${shown(from)}" does not have the rows it needs`);
       rowCount += end - begin;
     }
     const newShape = [rowCount, ...shape.slice(1)];

@@ -44,7 +44,7 @@ describe('malicious and damaged files are refused with their own error', () => {
     await save(path(), build());
     const before = processorMs();
     const error = await expectFailure(openCheckpoint(path()), code);
-    expect(processorMs() - before).toBeLessThan(5000);
+    expect(processorMs() - before).toBeLessThan(20_000);
     expect(error.where).toContain('case.pt');
     expect(error.message.length).toBeLessThan(900);
     expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u);
