@@ -46,7 +46,9 @@ describe('bf16', () => {
     const values = aroundMiddles();
     for (const count of [values.length, 33]) {
       const halves = new Uint16Array(count);
-      expect(encoderOf('BF16')(values.subarray(0, count), new Uint8Array(halves.buffer))).toBe(true);
+      expect(encoderOf('BF16')(values.subarray(0, count), new Uint8Array(halves.buffer))).toBe(
+        true,
+      );
       const found = new Float32Array(count);
       decodeBf16(halves, found);
       expect([...found]).toEqual([...values.subarray(0, count)].map(nearestBf16));

@@ -1,0 +1,161 @@
+/** Merges in processes of their own that are killed, and merges onto disks that are too small. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundleMergeThread, bundleWhenStale, root } from '../../build/bundles.ts';
+import { randomStream } from '../../main/lib/random.ts';
+import type { MergeRequest } from '../support/merge-child.ts';
+import { filesBelow, temporaryFolder } from '../support/temporary-folder.ts';
+import { storeModels } from '../unit/merging/streaming/plans.ts';
+
+/** Several pieces each, so that there is a middle to be killed in. */
+const shapes = {
+  'a.weight': [3000, 3000],
+  'b.weight': [2500, 2048],
+  'b.bias': [2500],
+  'c.weight': [2048, 4096],
+};
+
+const program = join(root, '.cache/bench/merge-child.mjs');
+
+let folder: string;
+let request: Omit<MergeRequest, 'target'>;
+let whole: Map<string, Buffer>;
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function start(target: string, command: readonly string[] = []) {
+  const words = [...command, process.execPath, program, JSON.stringify({ ...request, target })];
+  const child = spawn(words[0]!, words.slice(1), { stdio: 'pipe' });
+  let [out, err] = ['', ''];
+  child.stdout.on('data', (text: Buffer) => (out += String(text)));
+  child.stderr.on('data', (text: Buffer) => (err += String(text)));
+  const end = new Promise<Ended>((done) => {
+    child.on('close', (code) => done({ code, out, err }));
+  });
+  return { child, end };
+}
+
+beforeAll(async () => {
+  await bundleMergeThread('.cache/bench');
+  await bundleWhenStale('test/support/merge-child.ts', program, 'build/bundles.ts', {
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+  });
+  folder = await temporaryFolder();
+  const models = await storeModels(join(folder, 'models'), shapes, ['BF16', 'BF16', 'F16']);
+  request = {
+    models: models.map(({ path }) => path),
+    method: 'ties',
+    dtype: 'BF16',
+    options: {
+      threads: 2,
+      resume: true,
+      shardBytes: 30_000_000,
+      hashCache: join(folder, 'hashes'),
+    },
+  };
+  const target = join(folder, 'whole');
+  const { code, err } = await start(target).end;
+  expect(code, err).toBe(0);
+  whole = await filesBelow(target);
+});
+
+describe('a merge that is killed', () => {
+  it('at random moments, again and again: never a torn result, and the same bytes in the end', async () => {
+    const parent = join(folder, 'killed');
+    await mkdir(parent);
+    const target = join(parent, 'merged');
+    const random = randomStream('kills');
+    let kills = 0;
+    for (let patience = 200; ; patience *= 1.25) {
+      const { child, end } = start(target);
+      const ended = await Promise.race([end, delay(patience * (0.5 + random()))]);
+      if (ended !== undefined) {
+        expect(ended.code, ended.err).toBe(0);
+        break;
+      }
+      child.kill('SIGKILL');
+      await end;
+      kills++;
+      const names = await readdir(parent);
+      if (names.includes('merged')) expect(await filesBelow(target)).toEqual(whole);
+      if (names.includes('merged')) break;
+      expect(names.length).toBeLessThanOrEqual(1);
+    }
+    expect(kills).toBeGreaterThan(2);
+    expect(await readdir(parent)).toEqual(['merged']);
+    expect(await filesBelow(target)).toEqual(whole);
+  });
+
+  it('while it writes: the next one goes on instead of beginning anew', async () => {
+    const parent = join(folder, 'continued');
+    await mkdir(parent);
+    const target = join(parent, 'merged');
+    const { child, end } = start(target);
+    // Every dot is a report of progress; later ones come from merged pieces.
+    let dots = 0;
+    await new Promise<void>((done) => {
+      child.stderr.on('data', (text: Buffer) => {
+        dots += text.length;
+        if (dots >= 3) done();
+      });
+      child.on('close', () => done());
+    });
+    child.kill('SIGKILL');
+    await end;
+    expect(await readdir(parent)).toEqual([expect.stringMatching(/\.merge$/)]);
+    const { code, out, err } = await start(target).end;
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ resumed: true });
+    expect(await filesBelow(target)).toEqual(whole);
+    expect(await readdir(parent)).toEqual(['merged']);
+  });
+});
+
+/** Why no file system can be mounted here, if so. */
+const obstacle = ((): string | undefined => {
+  try {
+    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
+    return undefined;
+  } catch {
+    return 'mounting a small file system needs Linux and the rights of root';
+  }
+})();
+
+describe('on a full disk', () => {
+  // From too small for anything to a few bytes too few for the last file.
+  it.for([4, 1_000, 30_000, 43_900, 43_970, 44_600])(
+    '%d kB: says so and leaves nothing',
+    async (kilobytes, { skip }) => {
+      if (obstacle !== undefined) return skip(obstacle);
+      const disk = join(folder, `disk-${kilobytes}`);
+      await mkdir(disk);
+      const script = `mount -t tmpfs -o size=${kilobytes}k tmpfs "$0" || exit 9; code=0; "$@" || code=$?; find "$0" -mindepth 1; exit $code`;
+      const { code, out, err } = await start(join(disk, 'merged'), [
+        'unshare',
+        '-m',
+        'bash',
+        '-c',
+        script,
+        disk,
+      ]).end;
+      const size = [...whole.values()].reduce((sum, { length }) => sum + length, 0);
+      if (size + 300_000 < kilobytes * 1024) expect(code).toBe(0);
+      else {
+        expect(err).toContain('file.disk_full');
+        expect(code).toBe(1);
+        expect(out).toBe('');
+      }
+      await rm(disk, { recursive: true });
+    },
+  );
+});
