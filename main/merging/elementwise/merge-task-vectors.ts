@@ -18,7 +18,7 @@ export interface TaskVectorMerge {
   readonly lambda: number;
   readonly sparsify?: Sparsify | undefined;
   /** Whether `sparsify` must see whole rows. */
-  readonly wholeRows?: boolean;
+  readonly wholeRows?: boolean | undefined;
   /** Without rules the values are summed, and divided by `divisor`. */
   readonly election?: ElectionRules | undefined;
   readonly divisor?: number;
@@ -88,8 +88,30 @@ export function forEachElection(
   }
 }
 
+/** Hands out one expert's values before and after they were thinned out, block by block. */
+export function forEachThinned(
+  group: Group,
+  expert: number,
+  { sparsify, wholeRows }: { readonly sparsify: Sparsify; readonly wholeRows: boolean },
+  visit: (values: Float64Array, count: number, thinned: boolean) => void,
+): void {
+  const { base, experts } = group;
+  const length = blockLength(group, { wholeRows });
+  const values = new Float64Array(length);
+  for (let begin = 0; begin < base.length; begin += length) {
+    const end = Math.min(begin + length, base.length);
+    subtract(values, experts[expert]!, base, begin, end);
+    visit(values, end - begin, false);
+    sparsify(values, expert, begin, end);
+    visit(values, end - begin, true);
+  }
+}
+
 /** About as many values as stay in the cache; as many whole rows, at least one, where rows matter. */
-function blockLength(group: Group, { wholeRows }: Pick<TaskVectorMerge, 'wholeRows'>): number {
+export function blockLength(
+  group: Group,
+  { wholeRows }: Pick<TaskVectorMerge, 'wholeRows'>,
+): number {
   if (wholeRows !== true) return Math.min(BLOCK, Math.max(group.base.length, 1));
   const row = Math.max(rowLength(group), 1);
   return row * Math.max(1, Math.floor(BLOCK / row));

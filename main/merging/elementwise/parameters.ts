@@ -57,6 +57,14 @@ const merge = {
   help: 'Whether the changes of the elected sign are summed, divided by how many there are, or divided by their weights (mergekit with normalize).',
 } as const satisfies Parameter;
 
+export const rescale = {
+  kind: 'choice',
+  title: 'Rescale',
+  default: 'expected',
+  range: ['expected', 'l1', 'none'],
+  help: 'Kept values are divided by their probability, as in the paper, scaled to the L1 norm of the whole tensor (mergekit with rescale), or left as they are (mergekit without).',
+} as const satisfies Parameter;
+
 /** Of the methods that elect signs. */
 export const election = { vote, weigh, merge } as const;
 
