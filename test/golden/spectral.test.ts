@@ -24,8 +24,8 @@ interface SpectrumCase {
   readonly sigma: readonly number[];
 }
 
-function read<T>(name: string): T {
-  return JSON.parse(readFileSync(new URL(`spectral/${name}.json`, import.meta.url), 'utf8')) as T;
+function read(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`spectral/${name}.json`, import.meta.url), 'utf8'));
 }
 
 /** The generator of spectral.py. */
@@ -42,7 +42,7 @@ function matrix(key: number, rows: number, columns: number): Matrix {
 }
 
 describe('methods', () => {
-  const cases = read<MethodCase[]>('methods').map((golden) => ({
+  const cases = (read('methods') as MethodCase[]).map((golden) => ({
     ...golden,
     label: `${golden.shape.join('×')}, ${golden.experts} experts, ${JSON.stringify(golden.parameters)}`,
   }));
@@ -85,7 +85,7 @@ describe('methods', () => {
 });
 
 describe('singular values', () => {
-  const cases = read<SpectrumCase[]>('spectra').map((golden) => ({
+  const cases = (read('spectra') as SpectrumCase[]).map((golden) => ({
     ...golden,
     label: `${golden.kind} ${golden.shape.join('×')}`,
   }));
