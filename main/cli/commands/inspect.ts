@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isAdapter } from '../../checkpoints/adapter.ts';
+import { modelKind, type ModelKind } from '../../checkpoints/architecture.ts';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoints/open.ts';
+import { shown } from '../../checkpoints/fail.ts';
+import { tiedNames } from '../../checkpoints/tied.ts';
 import { AppError } from '../../lib/errors.ts';
 import { elementCount } from '../../lib/tensor.ts';
 import { measureTaskVectors } from '../../merging/task-vectors.ts';
@@ -9,18 +13,19 @@ import { tokenCount, type VisionConfig } from '../../models/vision-config.ts';
 import { visionArchitecture } from '../../models/vision-model.ts';
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
 import { renderRows } from '../rows.ts';
+import { inspectAdapter, inspectGlobals } from './inspect-adapter.ts';
 import { inspectProject, inspectRun } from './inspect-run.ts';
 
 export const inspect = defineCommand({
   name: 'inspect',
   summary: 'Show what a checkpoint, a model folder, a run or a project holds',
   description:
-    'Of a checkpoint: architecture, number format, parameters, size and tensors. With --base also whether it can be merged with that base, and how far fine-tuning moved it. Of a run: status, methods and results.',
+    'Of a checkpoint (safetensors, PyTorch, an adapter): format, architecture, number formats, parameters, files, and what is unusual. With --base also whether it can be merged with that base, and how far fine-tuning moved it. Of a run: status, methods and results.',
   example: 'mergewright inspect experts/mnist --base base',
   positionals: [
     {
       name: 'PATH',
-      summary: 'a .safetensors file, a model folder, a run folder or a project folder',
+      summary: 'a weight file, a model or adapter folder, a run folder or a project folder',
     },
   ],
   options: {
@@ -30,10 +35,16 @@ export const inspect = defineCommand({
       summary: 'the base model: check that the two fit and measure the task vector',
     },
     tensors: { kind: 'flag', summary: 'list every tensor' },
+    globals: {
+      kind: 'flag',
+      summary: 'list the code a PyTorch file mentions, also of one that is refused; nothing is run',
+    },
   },
-  async run({ base, tensors }, [path = ''], context) {
+  async run({ base, tensors, globals }, [path = ''], context) {
     if (existsSync(join(path, 'run.json'))) return inspectRun(path, context);
     if (existsSync(join(path, 'project.json'))) return inspectProject(path);
+    if (globals) return inspectGlobals(path);
+    if (await isAdapter(path)) return inspectAdapter(path, base);
     const checkpoint = await openCheckpoint(path);
     try {
       const found = describe(checkpoint);
@@ -47,6 +58,14 @@ export const inspect = defineCommand({
 });
 
 interface Description {
+  /** What kind of model it is, where that can be told; null otherwise. */
+  readonly model: ModelKind | null;
+  readonly format: string;
+  readonly files: readonly string[];
+  /** Groups of tensors that share bytes in the file. */
+  readonly shared: readonly (readonly string[])[];
+  /** Absent names and the tensors they are tied to. */
+  readonly tied: Readonly<Record<string, string>>;
   readonly architecture: VisionConfig | null;
   /** Why the architecture is none this application reads; null when it is. */
   readonly problem: string | null;
@@ -66,7 +85,13 @@ function describe(checkpoint: StoredCheckpoint): Description {
     if (!(error instanceof AppError)) throw error;
     problem = error.what;
   }
+  const { format, files, shared } = checkpoint.source;
   return {
+    model: modelKind(checkpoint) ?? null,
+    format,
+    files,
+    shared,
+    tied: Object.fromEntries(tiedNames(checkpoint)),
     architecture,
     problem,
     dtypes: [...new Set(infos.map(({ dtype }) => dtype))],
@@ -125,13 +150,14 @@ function present(
   const infos = [...checkpoint.tensors.values()];
   const rows: [string, string][] = [
     ['path', checkpoint.path],
+    ['format', formatText(found)],
     ['architecture', architectureText(found)],
     ['parameters', grouped(found.parameterCount)],
     ['dtype', found.dtypes.join(', ') || '–'],
     ['size', byteText(found.byteLength)],
     ['tensors', grouped(infos.length)],
     ...[...checkpoint.metadata].map(
-      ([key, value]) => [`metadata ${key}`, value] as [string, string],
+      ([key, value]) => [`metadata ${shown(key)}`, shown(value)] as [string, string],
     ),
     ...checkpoint.warnings.map((text) => ['note', text] as [string, string]),
   ];
@@ -178,8 +204,15 @@ function distanceRows({
   ];
 }
 
-function architectureText({ architecture: config, problem }: Description): string {
-  if (config === null) return `not a CLIP vision encoder: ${problem ?? ''}`;
+function formatText({ format, files }: Description): string {
+  return files.length === 1 ? format : `${format}, ${files.length} files`;
+}
+
+function architectureText({ architecture: config, problem, model }: Description): string {
+  if (config === null) {
+    const known = model === null ? '' : `${model.name}, by its ${model.from}; `;
+    return `${known}not a CLIP vision encoder: ${problem ?? ''}`;
+  }
   const { layerCount, hiddenSize, intermediateSize, headCount, imageSize, patchSize } = config;
   const projection =
     config.projectionSize === undefined ? '' : `, projected to ${config.projectionSize}`;

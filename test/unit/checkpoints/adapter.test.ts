@@ -87,60 +87,74 @@ describe('an adapter', () => {
     expect(applyAdapter(await base(), opened).locate('fc.weight')).toBeUndefined();
   });
 
-  const bad: readonly (readonly [
-    title: string,
-    code: ErrorCode,
-    config: unknown,
-    shapes?: Shapes,
-  ])[] = [
-    ['no JSON', 'adapter.config_invalid', '{'],
-    ['JSON of another kind', 'adapter.config_invalid', '[]'],
-    ['no rank', 'adapter.config_invalid', { ...sound, r: undefined }],
-    ['a rank of 0', 'adapter.config_invalid', { ...sound, r: 0 }],
-    ['alpha a text', 'adapter.config_invalid', { ...sound, lora_alpha: '2' }],
-    ['another kind', 'adapter.unsupported', { ...sound, peft_type: 'IA3' }],
-    ['another kind without a rank', 'adapter.unsupported', { peft_type: 'PREFIX_TUNING' }],
-    ['DoRA', 'adapter.unsupported', { ...sound, use_dora: true }],
+  interface Bad {
+    readonly config: unknown;
+    readonly shapes?: Shapes;
+  }
+  const bad: readonly (readonly [title: string, code: ErrorCode, adapter: Bad])[] = [
+    ['no JSON', 'adapter.config_invalid', { config: '{' }],
+    ['JSON of another kind', 'adapter.config_invalid', { config: [] }],
+    ['no rank', 'adapter.config_invalid', { config: { ...sound, r: undefined } }],
+    ['a rank of 0', 'adapter.config_invalid', { config: { ...sound, r: 0 } }],
+    ['alpha a text', 'adapter.config_invalid', { config: { ...sound, lora_alpha: '2' } }],
+    ['another kind', 'adapter.unsupported', { config: { ...sound, peft_type: 'IA3' } }],
+    [
+      'another kind without a rank',
+      'adapter.unsupported',
+      { config: { peft_type: 'PREFIX_TUNING' } },
+    ],
+    ['DoRA', 'adapter.unsupported', { config: { ...sound, use_dora: true } }],
     [
       'DoRA by its tensors',
       'adapter.unsupported',
-      sound,
-      { ...factors, 'fc.lora_magnitude_vector': [2] },
+      { config: sound, shapes: { ...factors, 'fc.lora_magnitude_vector': [2] } },
     ],
-    ['a bias of its own', 'adapter.unsupported', sound, { ...factors, 'fc.lora_B.bias': [2] }],
+    [
+      'a bias of its own',
+      'adapter.unsupported',
+      { config: sound, shapes: { ...factors, 'fc.lora_B.bias': [2] } },
+    ],
     [
       'a pattern that is an expression',
       'adapter.unsupported',
-      { ...sound, rank_pattern: { '(a+)+$': 2 } },
+      { config: { ...sound, rank_pattern: { '(a+)+$': 2 } } },
     ],
-    ['another rank', 'adapter.tensor_invalid', { ...sound, r: 4 }],
+    ['another rank', 'adapter.tensor_invalid', { config: { ...sound, r: 4 } }],
     [
       'a rank other than its pattern',
       'adapter.tensor_invalid',
-      { ...sound, rank_pattern: { fc: 3 } },
+      { config: { ...sound, rank_pattern: { fc: 3 } } },
     ],
-    ['A alone', 'adapter.tensor_invalid', sound, { 'base_model.model.fc.lora_A.weight': [1, 3] }],
-    ['B alone', 'adapter.tensor_invalid', sound, { 'base_model.model.fc.lora_B.weight': [2, 1] }],
+    [
+      'A alone',
+      'adapter.tensor_invalid',
+      { config: sound, shapes: { 'base_model.model.fc.lora_A.weight': [1, 3] } },
+    ],
+    [
+      'B alone',
+      'adapter.tensor_invalid',
+      { config: sound, shapes: { 'base_model.model.fc.lora_B.weight': [2, 1] } },
+    ],
     [
       'A and B that do not fit',
       'adapter.tensor_invalid',
-      sound,
-      { ...factors, 'base_model.model.fc.lora_B.weight': [1, 2] },
+      { config: sound, shapes: { ...factors, 'base_model.model.fc.lora_B.weight': [1, 2] } },
     ],
     [
       'A twice',
       'adapter.tensor_invalid',
-      sound,
-      { ...factors, 'base_model.model.fc.lora_A.other.weight': [1, 3] },
+      { config: sound, shapes: { ...factors, 'base_model.model.fc.lora_A.other.weight': [1, 3] } },
     ],
     [
       'a kernel in B',
       'adapter.tensor_invalid',
-      sound,
-      { 'c.lora_A.weight': [1, 2, 3, 3], 'c.lora_B.weight': [2, 1, 3, 3] },
+      {
+        config: sound,
+        shapes: { 'c.lora_A.weight': [1, 2, 3, 3], 'c.lora_B.weight': [2, 1, 3, 3] },
+      },
     ],
   ];
-  it.each(bad)('with %s → %s', async (_title, code, config, shapes) => {
+  it.each(bad)('with %s → %s', async (...[, code, config, shapes]: (typeof bad)[number]) => {
     const error = await expectFailure(openAdapter(await adapter(config, shapes)), code);
     expect(error.where).toContain('adapter_');
   });

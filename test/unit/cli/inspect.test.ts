@@ -55,6 +55,7 @@ describe('inspect, of a checkpoint', () => {
     const { code, out } = await call(join(folder, 'base'));
     expect(code).toBe(0);
     expect(out).toBe(`path             ~/base
+format           safetensors
 architecture     CLIP vision transformer: 2 layers of width 16 (MLP 24, 2 heads, quick_gelu), 8×8 images in 4×4 patches (5 tokens)
 parameters       4,848
 dtype            F16
@@ -118,6 +119,70 @@ metadata format  pt
     expect(JSON.parse(damaged.out)).toMatchObject({ error: { code: 'checkpoint.truncated' } });
     expect(damaged.err.trim().split('\n')).toHaveLength(1);
     expect(await call(join(folder, 'nothing'))).toMatchObject({ code: 1, out: '' });
+  });
+});
+
+describe('inspect, of other formats', () => {
+  const golden = join(import.meta.dirname, '../../golden');
+
+  async function json<T = unknown>(file: string, ...more: readonly string[]): Promise<T> {
+    const { out } = await call(join(golden, file), ...more, '--json');
+    return JSON.parse(out) as T;
+  }
+  interface Globals {
+    readonly complete: boolean;
+    readonly names: readonly { readonly name: string; readonly allowed: boolean }[];
+  }
+
+  it('a training checkpoint of PyTorch, with what is unusual about it', async () => {
+    const { code, out } = await call(join(golden, 'pytorch/training.pt'));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^format +PyTorch$/m);
+    expect(out).toMatch(/^metadata epoch +3$/m);
+    expect(out).toMatch(/^note +The weights are those under "state_dict"\.$/m);
+    expect(await json('pytorch/tied.pt')).toMatchObject({
+      format: 'PyTorch',
+      shared: [['embed.weight', 'head.weight']],
+    });
+  });
+
+  it('tied tensors and the family of a model', async () => {
+    const tied = await json('pytorch/tied.safetensors');
+    expect(tied).toMatchObject({ tied: { 'head.weight': 'embed.weight' }, model: null });
+    const { out } = await call(join(golden, 'clip/open_clip.safetensors'));
+    expect(out).toMatch(/^architecture +CLIP \(OpenCLIP names\), by its tensor names; not a CLIP/m);
+  });
+
+  it('a refused file, and the code it mentions, which is not run', async () => {
+    const path = join(golden, 'pytorch/object.pt');
+    expect((await call(path)).err).toMatch(/^error\[checkpoint\.pickle_global\]/);
+    const { code, out } = await call(path, '--globals');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^torch\.nn\.modules\.conv\.Conv2d +code: never run/m);
+    expect(out).toMatch(/^collections\.OrderedDict +plain weights$/m);
+    const later = await json<Globals>('pytorch/protocol4.pt', '--globals');
+    expect(later).toMatchObject({ kind: 'globals', complete: true });
+    expect(later.names).toContainEqual({ name: 'torch._utils._rebuild_tensor_v2', allowed: true });
+    const legacy = await json<Globals>('pytorch/training-legacy.pt', '--globals');
+    expect(legacy.complete).toBe(true);
+    expect(legacy.names.every(({ allowed }) => allowed)).toBe(true);
+    const none = await call(join(golden, 'pytorch/tied.safetensors'), '--globals');
+    expect(none.err).toMatch(/^error\[checkpoint\.wrong_format\]/);
+  });
+
+  it('an adapter, alone and with its base', async () => {
+    const path = join(golden, 'adapters/patterns');
+    const { code, out } = await call(path, '--base', join(golden, 'adapters/base.safetensors'));
+    expect(code).toBe(0);
+    expect(out).toMatch(/^rank +2, alpha 3, scaling 3\.536, 1\.732$/m);
+    expect(out).toMatch(/^changes +2 weights; replaces/m);
+    expect(out).toMatch(/^base +.*compatible$/m);
+    const other = await call(path, '--base', join(golden, 'pytorch/tied.safetensors'));
+    expect(other.err).toMatch(/^error\[adapter\.mismatch\]/);
+    expect(await json('adapters/patterns')).toMatchObject({
+      kind: 'adapter',
+      targets: ['first.weight', 'second.weight'],
+    });
   });
 });
 
