@@ -12,20 +12,36 @@ export class Trimmer {
     this.#keys = new Int32Array(this.#rounded.buffer);
   }
 
-  /** Sets all to zero but the values of the top set; `index` is that of the first in its tensor. */
-  keepTop(values: Float64Array, top: TopSet, index: number, count: number): void {
-    this.#mask(values, top, index, count, 0);
+  /**
+   * Sets all to zero but the values of the top set, by their own magnitude or those of `by`; `index` is
+   * that of the first in its tensor.
+   */
+  keepTop(
+    values: Float64Array,
+    top: TopSet,
+    index: number,
+    count: number,
+    by: Float64Array = values,
+  ): void {
+    this.#mask(values, by, top, index, count, 0);
   }
 
   /** Sets the values of the top set to zero. */
   dropTop(values: Float64Array, top: TopSet, index: number, count: number): void {
-    this.#mask(values, top, index, count, -1);
+    this.#mask(values, values, top, index, count, -1);
   }
 
-  #mask(values: Float64Array, top: TopSet, index: number, count: number, flip: 0 | -1): void {
+  #mask(
+    values: Float64Array,
+    by: Float64Array,
+    top: TopSet,
+    index: number,
+    count: number,
+    flip: 0 | -1,
+  ): void {
     const middle = Math.min(Math.max(top.cutoff - index, 0), count);
     const keys = this.#keys;
-    round(this.#rounded, values, count);
+    round(this.#rounded, by, count);
     magnitudeKeys(keys, count);
     const bits = new Int32Array(values.buffer);
     maskAbove(bits, keys, Math.max(top.key - 1, -1), 0, middle, flip);
