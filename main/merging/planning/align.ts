@@ -1,8 +1,8 @@
 /** Which tensor of the result corresponds to which tensors of the models: by names alone. */
 import type { Checkpoint } from '../../checkpoints/checkpoint.ts';
+import { tiedNames } from '../../checkpoints/tied.ts';
 import { finding, type Finding } from './findings.ts';
 import { depthOf, layerLayout, type LayerLayout, type Stack } from './layers.ts';
-import { headNames } from './names.ts';
 import type { MergeRecipe, ModelPart, RecipeSlice } from './recipe.ts';
 
 /** A tensor a model should have; whether it does is seen later. */
@@ -57,13 +57,14 @@ function namesOf(models: Models, model: string): readonly string[] {
   return [...(models.get(model)?.tensors.keys() ?? [])];
 }
 
-/** The reference's names, and the heads that only other models of the slice have apart. */
+/** The reference's names, and those it ties to others that another model of the slice stores apart. */
 function outputNames(slice: RecipeSlice, models: Models): readonly string[] {
-  const names = new Set(namesOf(models, referenceOf(slice).model));
-  for (const head of headNames) {
-    if (partsOf(slice).some(({ model }) => models.get(model)?.tensors.has(head))) names.add(head);
-  }
-  return [...names];
+  const reference = models.get(referenceOf(slice).model);
+  if (reference === undefined) return [];
+  const apart = [...tiedNames(reference).keys()].filter((name) =>
+    partsOf(slice).some(({ model }) => models.get(model)?.tensors.has(name)),
+  );
+  return [...reference.tensors.keys(), ...apart];
 }
 
 function aligned(

@@ -2,7 +2,6 @@
 import type { Checkpoint } from '../../checkpoints/checkpoint.ts';
 import type { Alignment } from './align.ts';
 import { finding, type Finding } from './findings.ts';
-import { headNames } from './names.ts';
 
 type Models = ReadonlyMap<string, Checkpoint>;
 
@@ -11,9 +10,7 @@ export function leftOut({ tensors, chosenLayers }: Alignment, models: Models): F
   if (chosenLayers !== undefined) return [];
   const names = new Set(tensors.map(({ name }) => name));
   return [...models].flatMap(([model, checkpoint]) => {
-    const extra = [...checkpoint.tensors.keys()].filter(
-      (name) => !names.has(name) && !headNames.includes(name),
-    );
+    const extra = [...checkpoint.tensors.keys()].filter((name) => !names.has(name));
     if (extra.length === 0) return [];
     const what = `${model} has ${extra.length} tensors that the first model lacks; they are left out`;
     return [finding('extra_tensors', what, { tensors: extra })];

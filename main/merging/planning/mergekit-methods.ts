@@ -6,7 +6,7 @@ import type { PlainValue } from './values.ts';
 
 /** What becomes of a parameter that our record does not have under this name. */
 export type ParameterRule =
-  /** It changes nothing here, whatever its value or for these values only. */
+  /** A parameter we do not have changes nothing here, whatever its value or for these values only. */
   | { readonly ignored: string; readonly values?: readonly PlainValue[] }
   /** Ours is called otherwise, or has other values; given by the text of mergekit's. */
   | { readonly name: string; readonly values: Readonly<Record<string, PlainValue>> };
@@ -31,17 +31,15 @@ const noRescaling: ParameterRule = {
   ignored: 'values that are kept are not scaled anyway',
   values: [false],
 };
+const rescaling: ParameterRule = { name: 'rescale', values: { true: 'l1', false: 'none' } };
 /** The methods that elect signs have one parameter for how the elected values are added. */
 const disjointMean: ParameterRule = {
   name: 'merge',
   values: { true: 'weighted_mean', false: 'sum' },
 };
 
-const weighted = { required: ['weight'], parameters: { int8_mask: int8Mask } };
-const elected = {
-  required: ['weight'],
-  parameters: { int8_mask: int8Mask, normalize: disjointMean },
-};
+const weighted = { int8_mask: int8Mask };
+const elected = { int8_mask: int8Mask, normalize: disjointMean };
 
 export const mergekitMethods: Readonly<Record<string, MergekitMethod>> = {
   linear: { required: ['weight'] },
@@ -51,18 +49,18 @@ export const mergekitMethods: Readonly<Record<string, MergekitMethod>> = {
   karcher: {},
   passthrough: { baseUnlisted: true },
   model_stock: {},
-  sce: { parameters: { int8_mask: int8Mask } },
+  sce: { parameters: weighted },
   task_arithmetic: {
     required: ['weight'],
-    parameters: { int8_mask: int8Mask, density: everyValue, rescale: everyValue },
+    parameters: { ...weighted, density: everyValue, rescale: everyValue },
   },
-  ties: { ...elected, parameters: { ...elected.parameters, rescale: noRescaling } },
-  dare_linear: weighted,
-  dare_ties: elected,
-  della_linear: weighted,
-  della: elected,
-  breadcrumbs: { ...weighted, parameters: { ...weighted.parameters, rescale: noRescaling } },
-  breadcrumbs_ties: { ...elected, parameters: { ...elected.parameters, rescale: noRescaling } },
+  ties: { required: ['weight'], parameters: { ...elected, rescale: noRescaling } },
+  dare_linear: { required: ['weight'], parameters: { ...weighted, rescale: rescaling } },
+  dare_ties: { required: ['weight'], parameters: { ...elected, rescale: rescaling } },
+  della_linear: { required: ['weight'], parameters: { ...weighted, rescale: rescaling } },
+  della: { required: ['weight'], parameters: { ...elected, rescale: rescaling } },
+  breadcrumbs: { required: ['weight'], parameters: { ...weighted, rescale: rescaling } },
+  breadcrumbs_ties: { required: ['weight'], parameters: { ...elected, rescale: rescaling } },
 };
 
 /** mergekit's methods without a counterpart here. */

@@ -176,7 +176,7 @@ class Translation {
         return noted(rule.ignored);
       }
     }
-    const renamed = !known && rule !== undefined && 'name' in rule ? rule : undefined;
+    const renamed = rule !== undefined && 'name' in rule ? rule : undefined;
     const name = renamed?.name ?? key;
     // mergekit reads what is one value for all only where the merge or the slice is described.
     if (name in parameters && isOfModel(path)) {

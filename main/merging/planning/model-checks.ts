@@ -3,7 +3,7 @@ import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { Method } from '../method.ts';
 import { referenceOf } from './align.ts';
 import { finding, type Finding } from './findings.ts';
-import { isAdapter, modelsOf } from './open-models.ts';
+import { modelsOf } from './open-models.ts';
 import type { MergeRecipe } from './recipe.ts';
 import { vocabularyKey } from './tokenizers.ts';
 
@@ -65,11 +65,6 @@ const meaningfulKeys = [
 /** Checks the opened models against each other. */
 export function checkModels(recipe: MergeRecipe, models: Models): Finding[] {
   const found: Finding[] = [];
-  for (const [model, checkpoint] of models) {
-    if (!isAdapter(checkpoint)) continue;
-    const what = `${model} holds changes to a model, not a model; write BASE+${model} to have them applied`;
-    found.push(finding('adapter_alone', what));
-  }
   const whole = recipe.slices.length === 1;
   const first = recipe.slices[0] && referenceOf(recipe.slices[0]).model;
   const reference = models.get(first ?? '');

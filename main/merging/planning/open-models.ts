@@ -1,4 +1,6 @@
 /** Opens the models of a recipe, each once, under the names the recipe's rules give their tensors. */
+import { isAdapter, openAdapter } from '../../checkpoints/adapter.ts';
+import { applyAdapter } from '../../checkpoints/apply-adapter.ts';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoints/open.ts';
 import { viewed } from '../../checkpoints/views.ts';
@@ -33,6 +35,11 @@ export async function openModels(
   const opened = new Map<string, StoredCheckpoint>();
   const findings: Finding[] = [];
   for (const reference of modelsOf(recipe)) {
+    if (await isAdapter(reference)) {
+      const what = `${reference} holds changes to a model, not a model; write MODEL+${reference} to have them applied`;
+      findings.push(finding('adapter_alone', what));
+      continue;
+    }
     try {
       opened.set(reference, await openModel(reference));
     } catch (error) {
@@ -59,8 +66,8 @@ export async function openModels(
 
 async function openModel(reference: string): Promise<StoredCheckpoint> {
   const { model, adapter } = splitReference(reference);
-  if (adapter !== undefined) throw new Error('adapters are not wired yet');
-  return openCheckpoint(model);
+  if (adapter === undefined) return openCheckpoint(model);
+  return applyAdapter(await openCheckpoint(model), await openAdapter(adapter));
 }
 
 /** Names the first model has stay as they are, so that one rule does for models of several layouts. */
@@ -78,10 +85,4 @@ function renamed(
   if (changed.length === 0) return checkpoint;
   const views = new Map(names.map((from) => [newName(from), { parts: [{ from }] }]));
   return viewed(checkpoint, views, [`${changed.length} tensors are renamed.`]);
-}
-
-/** Adapters hold pairs of factors and no weight of their own. */
-export function isAdapter({ tensors }: StoredCheckpoint): boolean {
-  const names = [...tensors.keys()];
-  return names.length > 0 && names.every((name) => /lora_|\.oft_|\.hada_|^base_model\./.test(name));
 }

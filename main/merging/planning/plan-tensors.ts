@@ -9,7 +9,7 @@ import type { Method } from '../method.ts';
 import type { TensorPlan, TensorSource } from '../plan.ts';
 import type { AlignedTensor, ExpectedTensor } from './align.ts';
 import type { Fixes } from './fixes.ts';
-import { isVocabulary, tiedTo } from './names.ts';
+import { isVocabulary } from './names.ts';
 import type { MergeRecipe, StoredType } from './recipe.ts';
 import type { SettingsAt } from './settings-at.ts';
 import type { Mismatches } from './mismatches.ts';
@@ -22,6 +22,8 @@ export interface TensorPlanner {
   /** In the order of the plan's checkpoints. */
   readonly references: readonly string[];
   readonly checkpoints: readonly StoredCheckpoint[];
+  /** Of each checkpoint, the names it uses for tensors it has under others. */
+  readonly tied: readonly ReadonlyMap<string, string>[];
   readonly mismatches: Mismatches;
 }
 
@@ -48,9 +50,8 @@ const unreadable = (dtype: DType): boolean => dtypes[dtype].toFp32 === 'none';
 /** The plan of one tensor; undefined where it does not get into the result, or a finding says why. */
 export function planTensor(tensor: AlignedTensor, planner: TensorPlanner): TensorPlan | undefined {
   const expected = tensor.base === undefined ? tensor.experts : [tensor.base, ...tensor.experts];
-  const found = expected.map((part) => find(part, tensor.name, planner));
+  const found = expected.map((part) => find(part, planner));
   const reference = found[0];
-  // A head that only other models have apart, and no embeddings that could stand for it here.
   if (reference === undefined) return undefined;
   const carried = (): TensorPlan => carryOver(tensor.name, reference, planner);
   if (!floats.has(reference.info.dtype) && !unreadable(reference.info.dtype)) return carried();
@@ -109,16 +110,17 @@ function carryOver(name: string, { source, info }: Found, planner: TensorPlanner
 
 function find(
   { model, tensor }: ExpectedTensor,
-  name: string,
-  { references, checkpoints, mismatches }: TensorPlanner,
+  { references, checkpoints, tied, mismatches }: TensorPlanner,
 ): Found | undefined {
   const checkpoint = references.indexOf(model);
   const tensors = checkpoints[checkpoint]?.tensors;
-  const embeddings = tiedTo(name, (other) => tensors?.has(other) === true);
-  if (embeddings !== undefined && tensors?.has(tensor) !== true) mismatches.tied(model, name);
-  const stored = tensors?.has(tensor) === true ? tensor : embeddings;
-  const info = stored === undefined ? undefined : tensors?.get(stored);
-  return info && { source: { checkpoint, tensor: info.name }, info };
+  const stored = tensors?.get(tensor);
+  if (stored !== undefined) return { source: { checkpoint, tensor }, info: stored };
+  const other = tied[checkpoint]?.get(tensor);
+  const info = other === undefined ? undefined : tensors?.get(other);
+  if (info === undefined) return undefined;
+  mismatches.tied(model, tensor);
+  return { source: { checkpoint, tensor: info.name }, info };
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

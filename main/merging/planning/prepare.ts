@@ -1,6 +1,7 @@
 /** A recipe laid out and checked: pre-flight reads headers alone and says everything that it sees. */
 import { resolve } from 'node:path';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
+import { tiedNames } from '../../checkpoints/tied.ts';
 import type { Method } from '../method.ts';
 import type { MergePlan, TensorPlan } from '../plan.ts';
 import type { MethodSettings } from '../settings.ts';
@@ -110,6 +111,7 @@ function planModels(
     settings: new SettingsAt(method, recipe),
     references: [...checkpoints.keys()],
     checkpoints: [...checkpoints.values()],
+    tied: [...checkpoints.values()].map(tiedNames),
   };
   const tensors = alignment.tensors.flatMap((tensor) => planTensor(tensor, planner) ?? []);
   const findings = [
