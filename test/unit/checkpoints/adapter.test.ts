@@ -154,7 +154,7 @@ describe('an adapter', () => {
       },
     ],
   ];
-  it.each(bad)('with %s → %s', async (...[, code, config, shapes]: (typeof bad)[number]) => {
+  it.each(bad)('with %s → %s', async (_title, code, { config, shapes }) => {
     const error = await expectFailure(openAdapter(await adapter(config, shapes)), code);
     expect(error.where).toContain('adapter_');
   });
