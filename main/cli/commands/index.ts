@@ -7,6 +7,7 @@ import { engines } from './engines.ts';
 import { evaluate } from './evaluate.ts';
 import { exportCommand } from './export.ts';
 import { inspect } from './inspect.ts';
+import { lora } from './lora.ts';
 import { merge } from './merge.ts';
 import { run } from './run.ts';
 
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   run,
   merge,
   check,
+  lora,
   evaluate,
   exportCommand,
   inspect,

@@ -15,6 +15,8 @@ export interface Extraction {
   readonly tuned: StoredCheckpoint;
   readonly size: ExtractionSize;
   readonly baseModel: string | undefined;
+  /** The checkpoints keep weights of linear layers as [in, out], as GPT-2 does. */
+  readonly fanInFanOut: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -39,7 +41,7 @@ export interface ExtractionReport {
  * `merge.incompatible` for checkpoints of different shapes or without a difference.
  */
 export async function extractAdapter(
-  { base, tuned, size, baseModel, signal, onProgress }: Extraction,
+  { base, tuned, size, baseModel, fanInFanOut, signal, onProgress }: Extraction,
   linear: LinearAlgebra,
 ): Promise<{ readonly adapter: AdapterToWrite; readonly report: ExtractionReport }> {
   const pairs: WrittenFactors[] = [];
@@ -53,15 +55,16 @@ export async function extractAdapter(
     const square = change.data.reduce((sum, value) => sum + value ** 2, 0);
     squares.whole += square;
     if (square > 0 && change.isLinear) {
-      const { factors, missing } = await factorise(change, size, linear);
+      const turned = fanInFanOut ? transposed(change) : change;
+      const { factors, missing } = await factorise(turned, size, linear);
       squares.missing += missing;
       const rank = factors.a.rows;
       pairs.push({
         target: name,
         kind: 'weight',
         rank,
-        a: { shape: [rank, change.columns], data: Float32Array.from(factors.a.data) },
-        b: { shape: [change.rows, rank], data: Float32Array.from(factors.b.data) },
+        a: { shape: [rank, turned.columns], data: Float32Array.from(factors.a.data) },
+        b: { shape: [turned.rows, rank], data: Float32Array.from(factors.b.data) },
       });
       weights.push({ name, rank, residual: Math.sqrt(missing / square) });
     } else if (square > 0) {
@@ -82,7 +85,7 @@ export async function extractAdapter(
     ['mergewright', JSON.stringify({ extracted: size })],
   ]);
   return {
-    adapter: { pairs, baseModel, fanInFanOut: false, others: [], modulesToSave: [], metadata },
+    adapter: { pairs, baseModel, fanInFanOut, others: [], modulesToSave: [], metadata },
     report: { weights, lost, residual: Math.sqrt(squares.missing / squares.whole) },
   };
 }
