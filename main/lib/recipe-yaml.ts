@@ -189,7 +189,11 @@ function expected(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return issue.values.map((value) => JSON.stringify(value)).join(' or ');
     case 'too_small':
-      if (issue.origin === 'array') return 'a list of at least one entry';
+      if (issue.origin === 'array') {
+        return Number(issue.minimum) > 1
+          ? `a list of ${issue.minimum} entries`
+          : 'a list of at least one entry';
+      }
       if (issue.origin === 'string') return 'text that is not empty';
       return `at least ${issue.minimum}`;
     case 'too_big':

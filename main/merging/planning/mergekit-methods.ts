@@ -15,8 +15,6 @@ interface MergekitMethod {
   /** Parameters it has no default for. */
   readonly required?: readonly string[];
   readonly parameters?: Readonly<Record<string, ParameterRule>>;
-  /** The base is the first of the models that are merged, wherever it stands. */
-  readonly baseFirst?: boolean;
   /** The base is no input, unless it is listed among the models. */
   readonly baseUnlisted?: boolean;
 }
@@ -43,7 +41,7 @@ const elected = { int8_mask: int8Mask, normalize: disjointMean };
 
 export const mergekitMethods: Readonly<Record<string, MergekitMethod>> = {
   linear: { required: ['weight'] },
-  slerp: { required: ['t'], baseFirst: true },
+  slerp: { required: ['t'] },
   nuslerp: { required: ['weight'] },
   multislerp: { required: ['weight'] },
   karcher: {},

@@ -110,10 +110,8 @@ class Translation {
     const parameters = this.#settings(of.parameters ?? {}, [...path, 'parameters']);
     const baseInput = inputs.find(({ model }) => model === base);
     this.#checkBase(base, baseInput, [...path, list]);
-    const others = inputs.filter((entry) => entry !== baseInput);
     const apart = this.#method.inputs.base !== 'unused';
-    const first = mergekitMethods[this.#method.id]?.baseFirst === true && baseInput !== undefined;
-    const experts = apart ? others : first ? [baseInput, ...others] : inputs;
+    const experts = apart ? inputs.filter((entry) => entry !== baseInput) : inputs;
     this.#origins.push(experts.map((expert) => inputs.indexOf(expert)));
     if (!apart || baseInput === undefined) return { experts, parameters };
     return { base: { model: baseInput.model, layers: baseInput.layers }, experts, parameters };
@@ -132,8 +130,7 @@ class Translation {
   }
 
   #checkBase(base: string | undefined, input: ModelPart | undefined, path: KeyPath): void {
-    const rules = mergekitMethods[this.#method.id];
-    const needed = this.#method.inputs.base === 'required' || rules?.baseFirst === true;
+    const needed = this.#method.inputs.base === 'required';
     if (needed && base === undefined) {
       throw new AppError('recipe.invalid', {
         what: `method "${this.#method.id}" needs "base_model"`,

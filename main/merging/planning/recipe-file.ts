@@ -45,7 +45,7 @@ export const mergeRecipeKey = 'merge';
 /** Reads a recipe as `formatMergeRecipe` writes it; throws `recipe.*` with line and column. */
 export function parseMergeRecipe(text: string, file: string): MergeRecipe {
   const { value, place } = parseRecipeYaml(text, file, recipeSchema);
-  const { merge, experts, slices, base, chat_template: chatTemplate, ...rest } = value;
+  const { schema: _, merge, experts, slices, base, chat_template: chatTemplate, ...rest } = value;
   const method = methodOf(merge, place(['merge']));
   const wholeModels =
     experts === undefined

@@ -85,7 +85,7 @@ export async function checkResources(
     const { bavail, bsize } = await statfs(folder);
     const free = bavail * bsize;
     if (free < needs.outputBytes) {
-      const what = `the result takes ${gigabytes(needs.outputBytes)}, and ${gigabytes(free)} are free at ${folder}; make room or name a folder on another disk`;
+      const what = `the result takes ${sizeText(needs.outputBytes)}, and ${sizeText(free)} are free at ${folder}; make room or name a folder on another disk`;
       found.push(finding('disk_space', what));
     }
   }
@@ -105,6 +105,8 @@ function nearestFolder(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toPrecision(3)} GB`;
+function sizeText(bytes: number): string {
+  return bytes < 1e12
+    ? `${(bytes / 1e9).toPrecision(3)} GB`
+    : `${(bytes / 1e12).toPrecision(3)} TB`;
 }

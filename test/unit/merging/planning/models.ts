@@ -91,12 +91,12 @@ export async function writeShapes(path: string, shapes: Shapes): Promise<void> {
 export async function storeModel(
   folder: string,
   shapes: Shapes,
-  config: object | undefined = llamaConfig(),
+  config: object | null = llamaConfig(),
   files: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   await mkdir(folder, { recursive: true });
   await writeShapes(join(folder, 'model.safetensors'), shapes);
-  const texts = { ...files, ...(config && { 'config.json': JSON.stringify(config) }) };
+  const texts = { ...files, ...(config !== null && { 'config.json': JSON.stringify(config) }) };
   for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text);
   return folder;
 }
