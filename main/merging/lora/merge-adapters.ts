@@ -86,8 +86,7 @@ async function mergeTarget(
   }
   if (leader === undefined) throw new Error(`no adapter changes ${target}`);
   // As in PEFT: with a single adapter there is nothing to elect or to align.
-  const only =
-    parts.length === 1 && kind !== 'cat' && kind !== 'soup' && options.rank === undefined;
+  const only = adapters.length === 1 && kind !== 'cat' && options.rank === undefined;
   const used = only ? 'linear' : kind;
   const { a, b } = await combineFactors(used, parts, { ...options, key }, linear);
   return {
