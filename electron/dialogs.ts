@@ -1,5 +1,10 @@
 /** The system's dialogs; what a person picks leaves here as a path for the shell, never for the window. */
-import { dialog, type BrowserWindow, type OpenDialogOptions } from 'electron';
+import {
+  dialog,
+  type BrowserWindow,
+  type OpenDialogOptions,
+  type SaveDialogOptions,
+} from 'electron';
 import { mkdir } from 'node:fs/promises';
 import type { z } from 'zod';
 import type { choosing } from '../main/api/shell.ts';
@@ -9,7 +14,10 @@ export type Purpose = z.output<typeof choosing>;
 const anyFile = { name: 'All files', extensions: ['*'] };
 const weights = { name: 'Checkpoints (safetensors)', extensions: ['safetensors', 'json'] };
 
-const openDialogs: Record<Exclude<Purpose, 'new-project'>, OpenDialogOptions> = {
+/** Those that ask for a folder that is not there yet. */
+type SavePurpose = 'new-project' | 'merged';
+
+const openDialogs: Record<Exclude<Purpose, SavePurpose>, OpenDialogOptions> = {
   project: {
     title: 'Open a project',
     buttonLabel: 'Open project',
@@ -41,6 +49,46 @@ const openDialogs: Record<Exclude<Purpose, 'new-project'>, OpenDialogOptions> = 
     buttonLabel: 'Export here',
     properties: ['openDirectory', 'createDirectory'],
   },
+  models: {
+    title: 'Choose models and adapters: one folder for each',
+    buttonLabel: 'Add models',
+    properties: ['openDirectory', 'multiSelections'],
+  },
+  'model-files': {
+    title: 'Choose weight files',
+    buttonLabel: 'Add models',
+    properties: ['openFile', 'multiSelections'],
+    filters: [
+      {
+        name: 'Weights (safetensors, PyTorch)',
+        extensions: ['safetensors', 'bin', 'pt', 'pth', 'ckpt', 'json'],
+      },
+      anyFile,
+    ],
+  },
+  'merge-file': {
+    title: 'Open a mergekit YAML or a recipe',
+    buttonLabel: 'Open',
+    properties: ['openFile'],
+    filters: [{ name: 'Recipes (YAML)', extensions: ['yaml', 'yml'] }, anyFile],
+  },
+};
+
+const saveDialogs: Record<SavePurpose, SaveDialogOptions> = {
+  'new-project': {
+    title: 'Create a project: a new folder for its recipes and runs',
+    buttonLabel: 'Create project',
+    nameFieldLabel: 'Name of the project',
+    defaultPath: 'Merge project',
+    properties: ['createDirectory', 'showOverwriteConfirmation'],
+  },
+  merged: {
+    title: 'Choose where the merged model goes: a new folder',
+    buttonLabel: 'Use this place',
+    nameFieldLabel: 'Name of the model',
+    defaultPath: 'Merged model',
+    properties: ['createDirectory'],
+  },
 };
 
 /** The paths picked, or null when the dialog was cancelled. */
@@ -48,16 +96,11 @@ export async function choosePaths(
   window: BrowserWindow,
   purpose: Purpose,
 ): Promise<string[] | null> {
-  if (purpose === 'new-project') {
-    const { canceled, filePath } = await dialog.showSaveDialog(window, {
-      title: 'Create a project: a new folder for its recipes and runs',
-      buttonLabel: 'Create project',
-      nameFieldLabel: 'Name of the project',
-      defaultPath: 'Merge project',
-      properties: ['createDirectory', 'showOverwriteConfirmation'],
-    });
+  if (purpose === 'new-project' || purpose === 'merged') {
+    const { canceled, filePath } = await dialog.showSaveDialog(window, saveDialogs[purpose]);
     if (canceled || filePath === '') return null;
-    await mkdir(filePath, { recursive: true });
+    // A merge makes its folder itself, when it is complete.
+    if (purpose === 'new-project') await mkdir(filePath, { recursive: true });
     return [filePath];
   }
   const { canceled, filePaths } = await dialog.showOpenDialog(window, openDialogs[purpose]);

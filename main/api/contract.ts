@@ -9,6 +9,7 @@ import { mergeContract } from './merge.ts';
 import { projectContract } from './project.ts';
 import { routingContract } from './routing.ts';
 import { runsContract } from './runs.ts';
+import { weightsContract } from './weights.ts';
 
 export const contract = {
   project: projectContract,
@@ -17,4 +18,5 @@ export const contract = {
   routing: routingContract,
   compare: compareContract,
   exports: exportsContract,
+  weights: weightsContract,
 };

@@ -4,7 +4,8 @@ import { call, count, failure, name, parameterValue } from './common.ts';
 
 const range = z.strictObject({ min: z.number(), max: z.number() });
 const parameterText = { title: z.string(), help: z.string() };
-const parameter = z.discriminatedUnion('kind', [
+/** One parameter of a method, as its form needs it. */
+export const parameter = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('number'), ...parameterText, default: z.number(), range }),
   z.strictObject({ kind: z.literal('integer'), ...parameterText, default: z.int(), range }),
   z.strictObject({ kind: z.literal('boolean'), ...parameterText, default: z.boolean() }),

@@ -37,6 +37,10 @@ export const choosing = z.enum([
   'head',
   'data',
   'export',
+  'models',
+  'model-files',
+  'merge-file',
+  'merged',
 ]);
 
 export const shellContract = {

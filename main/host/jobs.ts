@@ -1,4 +1,4 @@
-/** The runs in progress: one at a time, as one takes all of the machine. */
+/** What takes all of the machine, one at a time: runs, and merges of weights. */
 import { AppError } from '../lib/errors.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { Job, type JobInput } from './job.ts';
@@ -6,6 +6,8 @@ import { Job, type JobInput } from './job.ts';
 export class Jobs {
   #current: Job | undefined;
   #starting = false;
+  #merge: Promise<unknown> | undefined;
+  readonly #closing = new AbortController();
   readonly #log: (line: string) => void;
 
   constructor(log: (line: string) => void) {
@@ -13,11 +15,11 @@ export class Jobs {
   }
 
   /**
-   * Starts what `prepare` makes ready, with nothing started meanwhile. Throws `run.busy` while a run is
-   * going on, and what `prepare` throws.
+   * Starts what `prepare` makes ready, with nothing started meanwhile. Throws `run.busy` while a run or a
+   * merge of weights is going on, and what `prepare` throws.
    */
   async start(prepare: () => Promise<JobInput>): Promise<Job> {
-    if (this.#starting || this.#current !== undefined) throw busy(this.#current?.run);
+    this.#requireIdle();
     this.#starting = true;
     try {
       const job = new Job(await prepare(), this.#log);
@@ -27,6 +29,31 @@ export class Jobs {
     } finally {
       this.#starting = false;
     }
+  }
+
+  /**
+   * Merges weights, with nothing else going on meanwhile. The signal fires when `stopped` does, and when this
+   * process is to end. Throws `run.busy`, and what `work` throws.
+   */
+  async merge<Result>(
+    stopped: AbortSignal,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    this.#requireIdle();
+    const merging = work(AbortSignal.any([stopped, this.#closing.signal]));
+    this.#merge = merging;
+    try {
+      return await merging;
+    } finally {
+      this.#merge = undefined;
+    }
+  }
+
+  #requireIdle(): void {
+    if (this.#merge !== undefined) throw busy('a merge of weights is going on');
+    const run = this.#current?.run;
+    if (run !== undefined) throw busy(`the run "${run.id}" is going on`, run);
+    if (this.#starting) throw busy('another run is being started');
   }
 
   /** The job that works on `run`. */
@@ -46,17 +73,15 @@ export class Jobs {
   }
 
   async close(): Promise<void> {
-    await this.#current?.cancel();
+    this.#closing.abort();
+    await Promise.all([this.#current?.cancel(), this.#merge?.catch(() => undefined)]);
   }
 }
 
-function busy(run: RunFolder | undefined): AppError {
+function busy(what: string, run?: RunFolder): AppError {
   return new AppError('run.busy', {
-    what:
-      run === undefined
-        ? 'another run is being started, and runs take the whole machine'
-        : `the run "${run.id}" is going on, and runs take the whole machine`,
+    what: `${what}, and takes the whole machine`,
     ...(run === undefined ? {} : { where: run.folder }),
-    hint: 'wait for it, or cancel it; it can be resumed later',
+    hint: 'wait for it, or cancel it; it can be gone on with later',
   });
 }

@@ -9,8 +9,6 @@ export function methodCards(): MethodCard[] {
     const { kind, method } = entry;
     const described = kind === 'reference' ? undefined : entry.method;
     const perExpert = entry.kind === 'static' ? entry.method.perExpert : {};
-    const table: ParameterTable = { ...method.parameters, ...perExpert };
-    const parameters = Object.entries(table);
     return {
       id: method.id,
       kind,
@@ -20,7 +18,7 @@ export function methodCards(): MethodCard[] {
       formula: described?.formula ?? null,
       paper: described === undefined ? null : { ...described.paper },
       routes: routes(entry),
-      parameters: Object.fromEntries(parameters.map(([name, each]) => [name, card(each)])),
+      parameters: parameterCards({ ...method.parameters, ...perExpert }),
     };
   });
 }
@@ -36,6 +34,11 @@ function familyTitle(entry: CatalogueEntry): string {
     case 'static':
       return families[entry.method.family];
   }
+}
+
+/** A table of parameters as forms take it. */
+export function parameterCards(table: ParameterTable): Record<string, ParameterCard> {
+  return Object.fromEntries(Object.entries(table).map(([name, each]) => [name, card(each)]));
 }
 
 function card(parameter: Parameter): ParameterCard {

@@ -1,6 +1,5 @@
 /** Handlers of the Project view. */
-import { stat } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { basename } from 'node:path';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import { AppError } from '../lib/errors.ts';
 import { withBase, withExpert, withoutTask, withTask, withTaskAt } from '../runs/project.ts';
@@ -8,28 +7,17 @@ import { callError } from './failures.ts';
 import { descriptionAt, tilesOf } from './image-sets.ts';
 import { implementer } from './implementer.ts';
 import { streamOf } from './stream.ts';
+import { strangerError } from './strangers.ts';
 
 const on = implementer.project;
 
-/**
- * What is no checkpoint does not become a part of the project. Throws what `openCheckpoint` throws, but for a file that
- * does not even pass for one by its name, such as a picture, says that rather than what its first bytes lack.
- */
+/** What is no checkpoint does not become a part of the project. Throws what `openCheckpoint` throws. */
 async function requireCheckpoints(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     try {
       await (await openCheckpoint(path)).close();
     } catch (error) {
-      const stranger = extname(path) !== '' && !/\.(safetensors|json)$/i.test(path);
-      const isFile = (await stat(path).catch(() => undefined))?.isFile() === true;
-      if (!(error instanceof AppError) || !stranger || !isFile) throw error;
-      if (error.code === 'checkpoint.wrong_format') throw error;
-      throw new AppError('checkpoint.wrong_format', {
-        what: `"${basename(path)}" is no checkpoint`,
-        where: path,
-        hint: 'add the folder of a model, or a .safetensors file',
-        cause: error,
-      });
+      throw await strangerError(error, path);
     }
   }
 }

@@ -6,6 +6,7 @@ import { mergeHandlers } from './merge.ts';
 import { projectHandlers } from './project.ts';
 import { routingHandlers } from './routing.ts';
 import { runsHandlers } from './runs.ts';
+import { weightsHandlers } from './weights/handlers.ts';
 
 export const router = implementer.router({
   project: projectHandlers,
@@ -14,4 +15,5 @@ export const router = implementer.router({
   routing: routingHandlers,
   compare: compareHandlers,
   exports: exportsHandlers,
+  weights: weightsHandlers,
 });

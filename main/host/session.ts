@@ -61,6 +61,13 @@ export class Session {
     return handle;
   }
 
+  /** The same for a place that the window may also name to this process. */
+  open(path: string): string {
+    const handle = this.place(path);
+    this.grant(handle, path);
+    return handle;
+  }
+
   async openProject(folder: string): Promise<OpenProject> {
     const project = await OpenProject.open(folder);
     this.#project = project;

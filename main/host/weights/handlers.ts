@@ -1,0 +1,58 @@
+/** Handlers of the Merge view for weights alone. */
+import { basename } from 'node:path';
+import type { WeightsFinished, WeightsProgress } from '../../api/weights.ts';
+import { methodOf } from '../../merging/planning/check-settings.ts';
+import { callError } from '../failures.ts';
+import { implementer } from '../implementer.ts';
+import { streamOf } from '../stream.ts';
+import { describeWeights, inspectWeights } from './describe.ts';
+import { mergeWeights } from './merge.ts';
+import { weightsMethods } from './methods.ts';
+import { weightsPlan } from './prepare.ts';
+import { formOf, readFileRecipe } from './recipes.ts';
+import { summaryOf } from './summary.ts';
+import { discardUnfinished } from './unfinished.ts';
+
+const on = implementer.weights;
+
+export const weightsHandlers = {
+  methods: on.methods.handler(() => weightsMethods()),
+
+  describe: on.describe.handler(({ input, context: { session } }) =>
+    describeWeights(session.pathOf(input.handle)),
+  ),
+
+  inspect: on.inspect.handler(({ input, context: { session } }) =>
+    inspectWeights(session.pathOf(input.handle)),
+  ),
+
+  open: on.open.handler(async ({ input, context: { session } }) => {
+    const path = session.pathOf(input.file);
+    const translation = await readFileRecipe(path);
+    const form = formOf(translation, (model) => session.open(model));
+    if (form?.source.kind === 'form') return { form: form.source, fixes: form.fixes, file: null };
+    const { title } = methodOf(translation.recipe.method, path);
+    return {
+      form: null,
+      fixes: [],
+      file: { title: basename(path), summary: summaryOf(translation.recipe, title) },
+    };
+  }),
+
+  plan: on.plan.handler(({ input, context: { session } }) => weightsPlan(input, session)),
+
+  start: on.start.handler(({ input, context: { session }, signal }) =>
+    streamOf<WeightsProgress | WeightsFinished>(
+      signal,
+      (error) => callError(error, session.log),
+      (push, stopped) =>
+        session.jobs.merge(stopped, async (ending) => {
+          push(await mergeWeights(input, session, ending, push));
+        }),
+    ),
+  ),
+
+  discard: on.discard.handler(({ input, context: { session } }) =>
+    discardUnfinished(session.pathOf(input.output)),
+  ),
+};
