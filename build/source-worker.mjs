@@ -15,6 +15,7 @@ const { outputFiles } = buildSync({
   entryPoints: [fileURLToPath(workerData.module)],
   bundle: true,
   write: false,
+  logLevel: 'silent',
   packages: 'external',
   platform: 'node',
   format: 'esm',

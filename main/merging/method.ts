@@ -93,6 +93,12 @@ export const variants = {
 
 export type VariantId = keyof typeof variants;
 
+/** Weights of the experts, in their order, and what their sum is divided by. */
+export interface Combination {
+  readonly weights: readonly number[];
+  readonly divisor: number;
+}
+
 export interface Method<
   Table extends ParameterTable = ParameterTable,
   PerExpert extends ParameterTable = ParameterTable,
@@ -130,6 +136,14 @@ export interface Method<
     parameters: ParameterValues<Table>,
     settings: readonly ParameterValues<PerExpert>[],
   ): readonly Pass<Prepared>[];
+  /**
+   * Where `merge` gives (Σ wk θk) / d, products added up from zero in the order of the experts: an executor
+   * may then compute it in another way, to the same bits. Undefined where these parameters do not.
+   */
+  combination?(
+    parameters: ParameterValues<Table>,
+    settings: readonly ParameterValues<PerExpert>[],
+  ): Combination | undefined;
   /** The merged values; computed in fp64 and rounded to fp32 once. Does not change its inputs. */
   merge(
     group: Group,

@@ -18,7 +18,7 @@ const shapes = {
   'c.weight': [2048, 4096],
 };
 
-const program = join(root, '.cache/bench/merge-child.mjs');
+const program = '.cache/bench/merge-child.mjs';
 
 let folder: string;
 let request: Omit<MergeRequest, 'target'>;
@@ -31,7 +31,7 @@ interface Ended {
 }
 
 function start(target: string, command: readonly string[] = []) {
-  const words = [...command, process.execPath, program, JSON.stringify({ ...request, target })];
+  const words = [...command, process.execPath, join(root, program), JSON.stringify({ ...request, target })];
   const child = spawn(words[0]!, words.slice(1), { stdio: 'pipe' });
   let [out, err] = ['', ''];
   child.stdout.on('data', (text: Buffer) => (out += String(text)));

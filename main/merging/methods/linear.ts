@@ -45,6 +45,11 @@ export const linear = defineMethod({
   },
   unit: 'value',
 
+  combination: ({ normalize }, settings) => ({
+    weights: settings.map(({ weight }) => weight),
+    divisor: normalize ? meanDivisor(settings, 'linear') : 1,
+  }),
+
   merge({ experts, base }, { normalize }, { settings }) {
     const divisor = normalize ? meanDivisor(settings, 'linear') : 1;
     const merged = new Float32Array(base.length);

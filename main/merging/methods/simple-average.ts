@@ -30,6 +30,11 @@ export const simpleAverage = defineMethod({
   },
   unit: 'value',
 
+  combination: (_, settings) => ({
+    weights: settings.map(() => 1),
+    divisor: settings.length,
+  }),
+
   merge({ experts, base }) {
     const merged = new Float32Array(base.length);
     const sum = new Float64Array(Math.min(BLOCK, base.length));

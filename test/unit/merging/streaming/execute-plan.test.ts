@@ -78,6 +78,23 @@ it.each(['linear', 'ties'])(
   },
 );
 
+it.each(methods.filter(({ combination }) => combination !== undefined).map(({ id }) => id))(
+  '%s of bf16 checkpoints: the shortcut for weighted sums gives the bytes of the method',
+  async (id) => {
+    const halves = await storeModels(join(folder, `bf16-${id}`), oddShapes, [
+      'BF16',
+      'BF16',
+      'BF16',
+    ]);
+    const plan = planOf(halves, methodNamed(id));
+    const merged = await execute(plan, { threads: 2, ceilingBytes: 330 * MIB });
+    for (const [name, expected] of await mergedInMemory(plan)) {
+      const { data } = await merged.read(name);
+      expect([...data], name).toEqual([...expected].map(nearestBf16));
+    }
+  },
+);
+
 describe('tensors that are not merged', () => {
   it('copies stored bytes and converts values, beside merged ones', async () => {
     const plan = planOf(models, methodNamed('linear'));

@@ -54,13 +54,14 @@ export function methodNamed(id: string): Method {
   return method;
 }
 
-/** Merges all tensors of the first checkpoint, the base, with those of the others. */
+/** Merges all tensors of the first model, the base, with those of as many others as the method takes. */
 export function planOf(
-  checkpoints: readonly StoredCheckpoint[],
+  models: readonly StoredCheckpoint[],
   method: Method,
   given: GivenParameters = {},
   dtype: OutputDType = 'BF16',
 ): MergePlan {
+  const checkpoints = models.slice(0, 1 + (method.inputs.experts.max ?? Infinity));
   const settings = resolveSettings(method, given, checkpoints.length - 1, 'test');
   const sources = (tensor: string): TensorSource[] =>
     checkpoints.map((_, checkpoint) => ({ checkpoint, tensor }));
