@@ -3,6 +3,8 @@
 /** From this cosine on mergekit takes two tensors for parallel. */
 export const PARALLEL_COSINE = 0.9995;
 
+const LEAST_SINE = 1e-6;
+
 /** Below this length a vector has no direction. */
 const LEAST_LENGTH = 1e-8;
 
@@ -26,9 +28,12 @@ export function slerpFactors(
   return [Math.sin((1 - t) * angle) / Math.sin(angle), Math.sin(t * angle) / Math.sin(angle)];
 }
 
-/** So near to parallel that the sine is no divisor. */
+/**
+ * So near to parallel or opposite that the sine is no divisor: a sum of fp64 products leaves the cosine
+ * uncertain by about 1e-13.
+ */
 export function hasNoSine(cosine: number): boolean {
-  return 1 - cosine ** 2 <= LEAST_LENGTH ** 2;
+  return 1 - cosine ** 2 <= LEAST_SINE ** 2;
 }
 
 /** The lengths of n vectors from their products, row-major [n, n]. */

@@ -47,7 +47,7 @@ export const breadcrumbs = defineMethod<typeof parameters, typeof perExpert, Pre
     'Short rows may keep nothing at a low density.',
   formula: 'θ = θ0 + λ Σ wk mk ⊙ τk, mk = magnitudes of middle rank',
   follows: "the authors' code",
-  variants: { mergekit: { lambda: 1, density: 1, gamma: 0.01, lambda: 1, rank: 'tensor' } },
+  variants: { mergekit: { lambda: 1, density: 1, gamma: 0.01, rank: 'tensor' } },
   inputs: { base: 'required', experts: { min: 1 } },
   parameters,
   perExpert,
