@@ -1,9 +1,11 @@
-/** Builds safetensors bytes, good and bad, and runs readers on them. */
+/** Runs readers on files, good and bad. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, type TestContext } from 'vitest';
 import { AppError } from '../../../main/lib/errors.ts';
+
+export { entry, file, fp32, single } from '../../support/safetensors-bytes.ts';
 
 /** A folder of the test file's own, removed at its end. */
 export function useFolder(): () => string {
@@ -15,28 +17,6 @@ export function useFolder(): () => string {
     await rm(folder, { recursive: true, force: true });
   });
   return () => folder;
-}
-
-/** Length prefix, header text or bytes, then `data` (a number: so many zero bytes). */
-export function file(
-  header: string | Uint8Array,
-  data: Uint8Array | number = 0,
-  claimedLength?: bigint,
-): Uint8Array {
-  const text = typeof header === 'string' ? Buffer.from(header) : header;
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(claimedLength ?? BigInt(text.byteLength));
-  return Buffer.concat([prefix, text, typeof data === 'number' ? Buffer.alloc(data) : data]);
-}
-
-/** One entry as JSON text; every part is text, so that it can be wrong. */
-export function entry(name: string, offsets: string, shape = '[1]', dtype = '"F32"'): string {
-  return `${JSON.stringify(name)}:{"dtype":${dtype},"shape":${shape},"data_offsets":${offsets}}`;
-}
-
-/** A file of one tensor `w`. */
-export function single(shape: string, bytes: number, dtype = '"F32"'): Uint8Array {
-  return file(`{${entry('w', `[0,${bytes}]`, shape, dtype)}}`, bytes);
 }
 
 /** Waits for the AppError of `work`; fails when it succeeds or throws anything else. */
@@ -73,8 +53,3 @@ export const PATIENCE = { timeout: 240_000 };
 
 /** Longer than the clock step of any file system, so that the next write gets another time. */
 export const FILE_CLOCK_MS = 25;
-
-/** The fp32 values as they are stored. */
-export function fp32(...values: readonly number[]): Uint8Array {
-  return new Uint8Array(new Float32Array(values).buffer);
-}
