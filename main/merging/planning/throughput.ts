@@ -27,12 +27,12 @@ export function estimateSeconds(method: string, bytes: number): number | undefin
   return typeof rate === 'number' && rate > 0 ? bytes / rate : undefined;
 }
 
-/** Short merges measure the start of the threads rather than the work. */
-const leastMs = 500;
+/** Small merges measure the start of the threads rather than the work. */
+const leastBytes = 256e6;
 
 /** Keeps what was measured; without the cache the next merge only has no estimate. */
 export function recordThroughput(method: string, bytes: number, ms: number): void {
-  if (ms < leastMs) return;
+  if (bytes < leastBytes || ms <= 0) return;
   try {
     const path = cacheFile();
     mkdirSync(dirname(path), { recursive: true });

@@ -11,7 +11,7 @@ import {
 } from '../../../../main/merging/planning/prepare.ts';
 import type { MergeRecipe } from '../../../../main/merging/planning/recipe.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
-import { llama, llamaConfig, storeModel, tokenizerOf, type Shapes } from './models.ts';
+import { llama, llamaConfig, storeModel, tokenizerOf, writeShapes, type Shapes } from './models.ts';
 
 let folder = '';
 let base = '';
@@ -440,6 +440,29 @@ test('a tied model stands in for a head with its embeddings; the result has its 
     ],
   });
   expect(plan.companions[0]).toMatchObject({ text: /"tie_word_embeddings": false/ });
+});
+
+test('model+adapter is the model with the adapter applied', async () => {
+  const name = 'self_attn.q_proj';
+  const factor = (letter: string) =>
+    `base_model.model.model.layers.0.${name}.lora_${letter}.weight`;
+  const adapter = at('lora');
+  await mkdir(adapter);
+  const config = { peft_type: 'LORA', r: 1, lora_alpha: 2, target_modules: ['q_proj'] };
+  await writeFile(join(adapter, 'adapter_config.json'), JSON.stringify(config));
+  await writeShapes(join(adapter, 'adapter_model.safetensors'), {
+    [factor('A')]: { shape: [1, 4], data: [1, 2, 3, 4] },
+    [factor('B')]: { shape: [4, 1], data: [1, 0, 0, -1] },
+  });
+  const prepared = await prepareMerge(linear(fine, `${fine}+${adapter}`), limits);
+  const read = (index: number, layer: number) =>
+    prepared.plan?.checkpoints[index]?.read(`model.layers.${layer}.${name}.weight`);
+  const zeros = (count: number) => Array.from({ length: count }, () => 0);
+  // The model is zero; alpha / r is 2.
+  expect([...(await read(1, 0))!.data]).toEqual([2, 4, 6, 8, ...zeros(8), -2, -4, -6, -8]);
+  expect([...(await read(1, 1))!.data]).toEqual(zeros(16));
+  expect([...(await read(0, 0))!.data]).toEqual(zeros(16));
+  await prepared.close();
 });
 
 test('a chat template goes into the tokenizer, "auto" is that of most models', async () => {
