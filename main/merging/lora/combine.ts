@@ -32,7 +32,10 @@ export interface Contribution extends Factors {
 }
 
 export interface CombineOptions extends RuleOptions {
-  /** Rank where the change is cut (`svd`, `…_svd`, `knots`); by default the largest of the adapters. */
+  /**
+   * Rank where the change is cut: by default the largest of the adapters for `svd` and `…_svd`, for `knots` their sum,
+   * which loses nothing.
+   */
   readonly rank?: number | undefined;
   /**
    * How often the scaling enters ΔW in `svd` and `…_svd`: once, or twice as PEFT did until it was fixed
@@ -77,7 +80,7 @@ export async function combineFactors(
   const rank = options.rank ?? Math.max(...parts.map(({ a }) => a.rows));
   if (kind === 'cat') return concatenated(parts);
   if (kind === 'soup') return average(parts);
-  if (kind === 'knots') return aligned(parts, options, rank, linear);
+  if (kind === 'knots') return aligned(parts, options, linear);
   const rule = kind === 'svd' ? 'linear' : (kind.replace(/_svd$/, '') as RuleId);
   if (kind === rule) return combinedFactors(rule, parts, options);
   const weights = parts.map(({ weight, scaling }) =>
@@ -160,7 +163,6 @@ function average(parts: readonly Contribution[]): Factors {
 async function aligned(
   parts: readonly Contribution[],
   options: CombineOptions,
-  rank: number,
   linear: LinearAlgebra,
 ): Promise<Factors> {
   const outer = await linear.svd(besides(parts.map(({ b }) => b)));
@@ -182,9 +184,7 @@ async function aligned(
   const merged = mergeAligned(blocks, weights, options.density);
   const left = scaleColumns(columnRange(u, 0, kept), sigma);
   const change = { b: await linear.multiply(outer.u, left), a: transposed(merged) };
-  return options.rank === undefined && kept <= rank
-    ? change
-    : cut(await productSvd(change, linear), rank);
+  return options.rank === undefined ? change : cut(await productSvd(change, linear), options.rank);
 }
 
 async function changeOf({ a, b, scaling }: Contribution, linear: LinearAlgebra): Promise<Matrix> {
