@@ -28,7 +28,7 @@ export const taskArithmetic = defineMethod({
   perExpert: {
     weight: {
       ...weight,
-      help: 'How much each expert counts, as one value for all or one for each. A negative weight forgets that task; weights 1, −1 and 1 for A, B and C make the analogy "A is to B as C is to the result".',
+      help: 'How much each expert counts, as one value for all or one for each. A negative weight forgets that task; weights −1, 1 and 1 for A, B and C make the analogy "A is to B as C is to the result".',
     },
   },
   laws: {

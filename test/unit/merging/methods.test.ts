@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { docsFile, methodDocs } from '../../../build/generate-method-docs.ts';
 import { indexFile, methodIndex } from '../../../build/generate-method-index.ts';
 import { methods } from '../../../main/merging/index.ts';
 import { taskArithmetic } from '../../../main/merging/methods/task-arithmetic.ts';
@@ -15,6 +16,11 @@ test('the index lists every file of methods/', () => {
   expect(readFileSync(indexFile, 'utf8')).toBe(methodIndex());
 });
 
+test('docs/methods.md says what the records say', () => {
+  // Else: npx tsx build/generate-method-docs.ts
+  expect(readFileSync(docsFile, 'utf8')).toBe(methodDocs());
+});
+
 test('ids are unique', () => {
   expect(new Set(methods.map(({ id }) => id)).size).toBe(methods.length);
 });
@@ -23,6 +29,9 @@ describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, m
   test('its defaults and the values its laws need are valid', () => {
     resolveSettings(method, {}, 2, 'test');
     for (const needed of Object.values(method.laws)) resolveSettings(method, needed, 2, 'test');
+    for (const values of Object.values(method.variants ?? {})) {
+      resolveSettings(method, values, 2, 'test');
+    }
     for (const parameter of Object.values({ ...method.parameters, ...method.perExpert })) {
       const given = { p: parameter.default };
       resolveParameters({ id: method.id, parameters: { p: parameter } }, given, 'test');

@@ -1,0 +1,83 @@
+/**
+ * Writes docs/methods.md, one row for each static method, from the records. Run
+ * `npx tsx build/generate-method-docs.ts` after a record has changed; a test fails when it was forgotten.
+ */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describeRange } from '../main/lib/parameters.ts';
+import { methods } from '../main/merging/index.ts';
+import {
+  families,
+  variants,
+  type FamilyId,
+  type Method,
+  type VariantId,
+} from '../main/merging/method.ts';
+
+export const docsFile = new URL('../docs/methods.md', import.meta.url);
+
+const intro = `# Methods of merging
+
+Written by \`build/generate-method-docs.ts\` from the records in \`main/merging/methods/\`; do not edit.
+
+θ0 is the base model, θk the k-th of K experts, τk = θk − θ0 its task vector. Everything is computed in fp64 and
+rounded once. "Defaults follow" says whose rules hold where implementations of a method differ; the list of parameters
+below each table says what to set for another's. A mergekit file is read with the rules of mergekit.
+Methods that draw at random decide by seed, tensor name, expert and index alone, so that the same recipe drops the
+same values whatever the threads, shards or memory.`;
+
+/** The text the file should have. */
+export function methodDocs(): string {
+  const sections = (Object.keys(families) as FamilyId[])
+    .map((family) => [family, methods.filter((method) => method.family === family)] as const)
+    .filter(([, own]) => own.length > 0)
+    .map(([family, own]) => section(families[family], own));
+  return [intro, ...sections, ''].join('\n\n').trimEnd() + '\n';
+}
+
+function section(title: string, own: readonly Method[]): string {
+  const rows = own.map((method) => [
+    `\`${method.id}\`<br>${method.title}`,
+    method.summary,
+    `\`${method.formula}\``,
+    `[${method.paper.title}](${method.paper.url})`,
+    method.follows ?? 'the paper',
+    inputs(method),
+  ]);
+  const header = ['method', 'what it does', 'formula', 'source', 'defaults follow', 'needs'];
+  const lines = [header, header.map(() => '---'), ...rows].map(tableRow);
+  return [`## ${title}`, lines.join('\n'), ...own.flatMap(settings)].join('\n\n');
+}
+
+function tableRow(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function inputs({ inputs: { base, experts } }: Method): string {
+  const bases = { required: 'base', optional: 'base if there is one', unused: '' };
+  const { min, max } = experts;
+  const count = max === min ? `${min}` : `${min} or more`;
+  const noun = `${count} expert${count === '1' ? '' : 's'}`;
+  return bases[base] === '' ? noun : `${bases[base]}, ${noun}`;
+}
+
+/** The parameters of a method, and what to set for the rules of others. */
+function settings(method: Method): string[] {
+  const shared = Object.entries(method.parameters);
+  const own = Object.entries(method.perExpert);
+  const rows = [
+    ...shared.map((row) => [...row, ''] as const),
+    ...own.map((row) => [...row, ', for each expert'] as const),
+  ].map(
+    ([key, parameter, each]) =>
+      `- \`${key}\`${each} (${describeRange(parameter)}; ${String(parameter.default)}): ${parameter.help}`,
+  );
+  const others = Object.entries(method.variants ?? {}).map(([variant, values]) => {
+    const given = Object.entries(values).map(([key, value]) => `\`${key}: ${String(value)}\``);
+    return `- as in ${variants[variant as VariantId]}: ${given.join(', ')}`;
+  });
+  const all = [...rows, ...others];
+  return all.length === 0 ? [] : [`**${method.title}**`, all.join('\n')];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(docsFile, methodDocs());
