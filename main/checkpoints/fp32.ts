@@ -9,7 +9,7 @@ import { checkpointError } from './fail.ts';
 export const MAX_TENSOR_BYTES = 4 * 1024 ** 3 - 8;
 
 /** A buffer of `count` fp32 values; throws `checkpoint.tensor_too_large`. */
-export function allocateFp32(count: number, file: string, tensor: string): Float32Array {
+function allocateFp32(count: number, file: string, tensor: string): Float32Array {
   let cause: unknown;
   try {
     if (count * 4 <= MAX_TENSOR_BYTES) return new Float32Array(count);

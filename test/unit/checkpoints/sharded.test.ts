@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { checkpointFingerprint } from '../../../main/checkpoints/fingerprint.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
 import { parseShardIndex } from '../../../main/checkpoints/shard-index.ts';
+import { archive, int, stateDict, tensor, tuple } from './pytorch-files.ts';
 import {
   appErrorOf,
   entry,
@@ -79,6 +80,25 @@ describe('a sharded model', () => {
     expect(checkpoint.warnings).toHaveLength(2);
     expect(checkpoint.warnings[0]).toContain('"x"');
     expect(checkpoint.warnings[1]).toContain('9 bytes');
+  });
+
+  it('may be of PyTorch files, whose warnings are passed on', async () => {
+    const model = join(root(), String(count++));
+    await mkdir(model);
+    await save(join(model, 'm-1.bin'), archive(stateDict(['a', tensor()])));
+    const view = tensor({ stride: tuple(int(1), int(2)) });
+    await save(join(model, 'm-2.bin'), archive(stateDict(['b', view])));
+    const path = join(model, 'pytorch_model.bin.index.json');
+    await writeFile(path, JSON.stringify({ weight_map: { a: 'm-1.bin', b: 'm-2.bin' } }));
+    const checkpoint = await openCheckpoint(model);
+    expect([...(await checkpoint.read('b')).data]).toEqual([1, 3, 2, 4]);
+    expect(checkpoint.warnings[0]).toMatch(/^m-2\.bin: 1 tensor is a view/);
+    expect(checkpoint.warnings[1]).toBe('Read from pytorch_model.bin.index.json.');
+    expect(checkpoint.source).toMatchObject({ format: 'PyTorch', shared: [] });
+    await checkpoint.verify('a');
+    expect(checkpoint.locate('a')?.file).toBe(join(model, 'm-1.bin'));
+    await writeFile(path, JSON.stringify({ weight_map: { a: 'm-1.safetensors' } }));
+    expect((await appErrorOf(openCheckpoint(model))).code).toBe('checkpoint.index_path');
   });
 
   it('may be a folder of links into the blobs of its repository', async () => {
