@@ -24,6 +24,7 @@ function shardNameProblem(name: string, ending: string): string | undefined {
   if (/[\p{C}\p{Zl}\p{Zp}<>"|?*]/u.test(name)) return 'it has characters no file name may have';
   if (windowsDevice.test(name)) return 'it is reserved for a device';
   if (!name.endsWith(ending)) return `it does not end in ${ending}`;
+  if (name === ending) return 'it is an ending without a name';
   if (Buffer.byteLength(name) > 255) return 'it is too long';
   return undefined;
 }

@@ -134,6 +134,7 @@ describe('S58 a shard name that is no plain file name is refused', () => {
     'model.bin',
     'model.safetensors.',
     '.safetensors ',
+    '.safetensors',
     '',
     `${'n'.repeat(250)}.safetensors`,
   ];
