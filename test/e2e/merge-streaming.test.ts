@@ -10,13 +10,10 @@ import type { MergeRequest } from '../support/merge-child.ts';
 import { filesBelow, temporaryFolder } from '../support/temporary-folder.ts';
 import { storeModels } from '../unit/merging/streaming/plans.ts';
 
-/** Several pieces each, so that there is a middle to be killed in. */
-const shapes = {
-  'a.weight': [3000, 3000],
-  'b.weight': [2500, 2048],
-  'b.bias': [2500],
-  'c.weight': [2048, 4096],
-};
+/** 10,000 KiB of bf16 in many pieces, so that there is a middle to be killed in. */
+const shapes = Object.fromEntries(
+  Array.from({ length: 40 }, (_, layer) => [`layers.${layer}.weight`, [250, 512]]),
+);
 
 const program = '.cache/bench/merge-child.mjs';
 
@@ -31,7 +28,12 @@ interface Ended {
 }
 
 function start(target: string, command: readonly string[] = []) {
-  const words = [...command, process.execPath, join(root, program), JSON.stringify({ ...request, target })];
+  const words = [
+    ...command,
+    process.execPath,
+    join(root, program),
+    JSON.stringify({ ...request, target }),
+  ];
   const child = spawn(words[0]!, words.slice(1), { stdio: 'pipe' });
   let [out, err] = ['', ''];
   child.stdout.on('data', (text: Buffer) => (out += String(text)));
@@ -59,7 +61,7 @@ beforeAll(async () => {
     options: {
       threads: 2,
       resume: true,
-      shardBytes: 30_000_000,
+      shardBytes: 4_000_000,
       hashCache: join(folder, 'hashes'),
     },
   };
@@ -133,7 +135,7 @@ const obstacle = ((): string | undefined => {
 
 describe('on a full disk', () => {
   // From too small for anything to a few bytes too few for the last file.
-  it.for([4, 1_000, 30_000, 43_900, 43_970, 44_600])(
+  it.for([4, 1_000, 7_000, 9_900, 10_010, 10_600])(
     '%d kB: says so and leaves nothing',
     async (kilobytes, { skip }) => {
       if (obstacle !== undefined) return skip(obstacle);

@@ -6,6 +6,20 @@
  * division, rounded to fp32, rounded to bf16), so the bytes are the same.
  */
 
+interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** As much of it as is used here: Node's own types leave it out. */
+declare const WebAssembly: {
+  readonly Memory: new (size: { readonly initial: number }) => Memory;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (
+    module: object,
+    imports: object,
+  ) => { readonly exports: Readonly<Record<string, unknown>> };
+};
+
 /** One instruction, and whatever follows it in the code. */
 type Code = readonly (number | Code)[];
 
@@ -194,7 +208,7 @@ const ALIGNMENT = 64;
 /** Memory for a number of inputs of a tile, and the function that works in it. */
 export class CombineKernel {
   readonly #combine: Combine;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: Memory;
   readonly #weights: readonly number[];
   readonly #divisor: number;
   readonly #stride: number;

@@ -51,7 +51,9 @@ export class ReadBack {
     while (this.#shard < shards.length) {
       const ranges: CheckedRange[] = [];
       let piece: Piece | undefined;
-      while ((piece = pieces[this.#next])?.shard === this.#shard) {
+      for (;;) {
+        piece = pieces[this.#next];
+        if (piece?.shard !== this.#shard) break;
         const written = this.#written.get(this.#next);
         if (written === undefined) break;
         ranges.push({ position: piece.position, ...written });
