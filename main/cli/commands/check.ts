@@ -45,10 +45,13 @@ export const check = defineCommand({
         ? []
         : [
             ['method', input.recipe.method],
-            ['tensors', String(plan?.tensors.length ?? 0)],
+            ['tensors', plan === undefined ? '–' : String(plan.tensors.length)],
             ['parameters', needs.parameterCount.toLocaleString('en-US')],
             ['to read', gigabytes(needs.inputBytes)],
             ['to write', gigabytes(needs.outputBytes)],
+            ...(needs.peakMemoryBytes === undefined
+              ? []
+              : [['memory', `at most ${gigabytes(needs.peakMemoryBytes)}`] as [string, string]]),
           ];
     return {
       text: [

@@ -10,7 +10,7 @@ export function folderOf(reference: string): string {
   return existsSync(model) && statSync(model).isDirectory() ? model : dirname(model);
 }
 
-export const tokenizerFiles: readonly string[] = [
+const tokenizerFiles: readonly string[] = [
   'tokenizer.json',
   'tokenizer.model',
   'tokenizer_config.json',
@@ -55,7 +55,7 @@ function isObject(value: unknown): value is Json {
 }
 
 /** The configuration with the changes made where it speaks of them. */
-export function changeConfig(config: Json, layerCount: number, changes: ConfigChanges): Json {
+function changeConfig(config: Json, layerCount: number, changes: ConfigChanges): Json {
   const changed = Object.entries(config).map(([key, value]): [string, unknown] => {
     if (parts.includes(key) && isObject(value)) {
       return [key, changeConfig(value, layerCount, changes)];
@@ -85,7 +85,7 @@ function changedValue(
 }
 
 /** The configuration of the model in `folder`; undefined where there is none. */
-export function readConfigOf(folder: string): Json | undefined {
+function readConfigOf(folder: string): Json | undefined {
   return readJson(join(folder, 'config.json'));
 }
 

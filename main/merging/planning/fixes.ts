@@ -8,7 +8,7 @@ import { AppError } from '../../lib/errors.ts';
 import { storedTypes, type MergeRecipe, type StoredType } from './recipe.ts';
 
 /** The fixes, each with what it does. */
-export const fixTable = {
+const fixTable = {
   intersection: 'merge the tensors all models have alike and copy the others from the base',
   'embeddings=crop': 'keep only the rows of embeddings and head that all models have',
   'embeddings=keep':

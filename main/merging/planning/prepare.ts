@@ -71,8 +71,8 @@ export async function prepareMerge(
     if (planned.tensors.length === 0) return done();
     const plan = completePlan(recipe, method, planned, models);
     findings.push(...checkPasses(recipe, plan));
-    const needs = needsOf(plan);
-    findings.push(...(await checkResources(plan, needs, options)));
+    const { needs, findings: memory } = needsOf(plan, options);
+    findings.push(...memory, ...(await checkResources(needs, options)));
     return done(plan, needs);
   } catch (error) {
     await opened.close();

@@ -15,11 +15,32 @@ export interface MergeNeeds {
   /** Stored bytes read, over all passes. */
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /** At most, with the threads and under the ceiling given; undefined where that is too low. */
+  readonly peakMemoryBytes: number | undefined;
   /** Undefined before the first merge by this method on this machine. */
   readonly seconds: number | undefined;
 }
 
-export function needsOf(plan: MergePlan): MergeNeeds {
+/** What a merge needs, and a finding where its memory is too little. */
+export function needsOf(
+  plan: MergePlan,
+  { threads, ceilingBytes }: ResourceLimits,
+): { readonly needs: MergeNeeds; readonly findings: readonly Finding[] } {
+  const counted = countBytes(plan);
+  const seconds = estimateSeconds(plan.method.id, counted.inputBytes);
+  try {
+    const { peakBytes } = budgetOf(plan, { threads, ceilingBytes });
+    return { needs: { ...counted, seconds, peakMemoryBytes: peakBytes }, findings: [] };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const needs = { ...counted, seconds, peakMemoryBytes: undefined };
+    return { needs, findings: [finding('memory', error.message)] };
+  }
+}
+
+function countBytes(
+  plan: MergePlan,
+): Pick<MergeNeeds, 'parameterCount' | 'inputBytes' | 'outputBytes'> {
   const { parameters, settings } = plan.settings;
   const passes = plan.method.passes?.(parameters, settings).length ?? 0;
   let parameterCount = 0;
@@ -35,8 +56,7 @@ export function needsOf(plan: MergePlan): MergeNeeds {
         ? storedBytes(plan, tensor.from)
         : (count * bitsPerElement(tensor.dtype)) / 8;
   }
-  const seconds = estimateSeconds(plan.method.id, inputBytes);
-  return { parameterCount, inputBytes, outputBytes, seconds };
+  return { parameterCount, inputBytes, outputBytes };
 }
 
 function sourcesOf(tensor: TensorPlan): readonly TensorSource[] {
@@ -63,19 +83,12 @@ export interface ResourceLimits {
   readonly ceilingBytes: number;
 }
 
-/** Free disk, memory under the ceiling, and the time it will take. */
+/** Free disk, and the time it will take. */
 export async function checkResources(
-  plan: MergePlan,
   needs: MergeNeeds,
-  { out, overwrite, threads, ceilingBytes }: ResourceLimits,
+  { out, overwrite }: ResourceLimits,
 ): Promise<Finding[]> {
   const found: Finding[] = [];
-  try {
-    budgetOf(plan, { threads, ceilingBytes });
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    found.push(finding('memory', error.message));
-  }
   if (out !== undefined) {
     if (!overwrite && isOccupied(out)) {
       const what = `${out} is there already; name another folder, or replace it with --overwrite`;
