@@ -2,6 +2,9 @@
 import type { Parameter } from '../../lib/parameters.ts';
 import type { ElectionRules } from './sign-election.ts';
 
+/** The table of a method that has no such parameters. */
+export const none = {} as const;
+
 export const weight = {
   kind: 'number',
   title: 'Weight w',

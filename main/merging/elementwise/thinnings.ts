@@ -21,7 +21,7 @@ export interface Thinning {
   readonly wholeRows: boolean;
   passes(parameters: ParameterValues): readonly Pass<Prepared>[];
   /** With the rescaling that was asked for. */
-  thin(this: void, group: Group, parameters: ParameterValues, context: Context): Sparsify;
+  readonly thin: Thin;
 }
 
 function thinning(wholeRows: boolean, plain: Thin, first: Thinning['passes'] = () => []): Thinning {

@@ -3,7 +3,7 @@
  * all parameters for the rescalers; the repository sums means of tensors instead.
  */
 import { forEachChange, mergeChanges } from '../elementwise/changes.ts';
-import { lambda } from '../elementwise/parameters.ts';
+import { lambda, none } from '../elementwise/parameters.ts';
 import { chosenTask, task } from '../elementwise/task-choice.ts';
 import { defineMethod, definePass } from '../method.ts';
 import type { Pass } from '../method.ts';
@@ -34,7 +34,7 @@ const parameters = {
   lambda,
 } as const;
 
-export const emr = defineMethod<typeof parameters, Record<never, never>, Prepared>({
+export const emr = defineMethod<typeof parameters, typeof none, Prepared>({
   id: 'emr',
   title: 'EMR-Merging',
   family: 'masks',
@@ -50,7 +50,7 @@ export const emr = defineMethod<typeof parameters, Record<never, never>, Prepare
   variants: { authors: { rescaler: 'tensor_means' } },
   inputs: { base: 'required', experts: { min: 1 } },
   parameters,
-  perExpert: {},
+  perExpert: none,
   laws: {
     base_copies: {},
     expert_order: { task: 0 },

@@ -2,6 +2,7 @@
 import { dotFrom } from '../elementwise/arithmetic.ts';
 import { forEachChange } from '../elementwise/changes.ts';
 import { changed } from '../elementwise/combinations.ts';
+import { none } from '../elementwise/parameters.ts';
 import { defineMethod, definePass } from '../method.ts';
 
 interface Squares {
@@ -26,7 +27,7 @@ const squaresPass = definePass<Squares, Float64Array>({
   finish: (squares) => ({ squares }),
 });
 
-export const metagpt = defineMethod<Record<never, never>, Record<never, never>, Squares>({
+export const metagpt = defineMethod<typeof none, typeof none, Squares>({
   id: 'metagpt',
   title: 'MetaGPT',
   family: 'optimised',
@@ -40,8 +41,8 @@ export const metagpt = defineMethod<Record<never, never>, Record<never, never>, 
     'Experts that moved further count for more, and equal ones are averaged.',
   formula: 'θ = θ0 + Σ λk τk, λk = ‖τk‖² / Σ ‖τj‖²',
   inputs: { base: 'required', experts: { min: 1 } },
-  parameters: {},
-  perExpert: {},
+  parameters: none,
+  perExpert: none,
   laws: {
     base_copies: {},
     single_expert: {},

@@ -11,6 +11,7 @@ import {
   productsWithin,
   type Products,
 } from '../elementwise/tensor-products.ts';
+import { none } from '../elementwise/parameters.ts';
 import { defineMethod } from '../method.ts';
 
 const parameters = {
@@ -28,7 +29,7 @@ const parameters = {
   },
 } as const;
 
-export const modelStock = defineMethod<typeof parameters, Record<never, never>, Products>({
+export const modelStock = defineMethod<typeof parameters, typeof none, Products>({
   id: 'model_stock',
   title: 'Model Stock',
   family: 'geometric',
@@ -44,7 +45,7 @@ export const modelStock = defineMethod<typeof parameters, Record<never, never>, 
   variants: { mergekit: { clamp: false } },
   inputs: { base: 'required', experts: { min: 2 } },
   parameters,
-  perExpert: {},
+  perExpert: none,
   laws: {
     base_copies: {},
     power_of_two: {},

@@ -5,7 +5,7 @@
  */
 import { BLOCK } from '../blocks.ts';
 import { mergeChanges } from '../elementwise/changes.ts';
-import { lambda } from '../elementwise/parameters.ts';
+import { lambda, none } from '../elementwise/parameters.ts';
 import { vectorsOf } from '../elementwise/tensor-products.ts';
 import { defineMethod } from '../method.ts';
 import { numberOfKey } from '../select-counts.ts';
@@ -37,7 +37,7 @@ const parameters = {
   },
 } as const;
 
-export const pcb = defineMethod<typeof parameters, Record<never, never>, Prepared>({
+export const pcb = defineMethod<typeof parameters, typeof none, Prepared>({
   id: 'pcb',
   title: 'PCB-Merging',
   family: 'sparse',
@@ -52,7 +52,7 @@ export const pcb = defineMethod<typeof parameters, Record<never, never>, Prepare
   follows: "the authors' code, without its search for λ",
   inputs: { base: 'required', experts: { min: 1 } },
   parameters,
-  perExpert: {},
+  perExpert: none,
   laws: {
     base_copies: {},
     zero_scale: { lambda: 0 },

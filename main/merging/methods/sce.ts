@@ -12,6 +12,7 @@ import {
 } from '../elementwise/merge-task-vectors.ts';
 import { vectorsOf } from '../elementwise/tensor-products.ts';
 import { Trimmer } from '../elementwise/trim.ts';
+import { none } from '../elementwise/parameters.ts';
 import { defineMethod, definePass, type Group } from '../method.ts';
 import { selectionPasses, topSets, type Selected } from '../select-magnitudes.ts';
 
@@ -66,7 +67,7 @@ const energyPass = definePass<Prepared, Map<string, Float64Array>>({
   finish: (energies, prepared) => ({ ...prepared, energies }),
 });
 
-export const sce = defineMethod<typeof parameters, Record<never, never>, Prepared>({
+export const sce = defineMethod<typeof parameters, typeof none, Prepared>({
   id: 'sce',
   title: 'SCE',
   family: 'sparse',
@@ -82,7 +83,7 @@ export const sce = defineMethod<typeof parameters, Record<never, never>, Prepare
   variants: { paper: { select_topk: 0.1, uniform_below: 0 } },
   inputs: { base: 'required', experts: { min: 1 } },
   parameters,
-  perExpert: {},
+  perExpert: none,
   laws: {
     base_copies: {},
     single_expert: { select_topk: 1 },

@@ -1,6 +1,7 @@
 import { combined } from '../elementwise/combinations.ts';
 import { PARALLEL_COSINE, slerpFactors } from '../elementwise/interpolation.ts';
 import { productsOf, productsPass, type Products } from '../elementwise/tensor-products.ts';
+import { none } from '../elementwise/parameters.ts';
 import { defineMethod } from '../method.ts';
 
 const parameters = {
@@ -13,7 +14,7 @@ const parameters = {
   },
 } as const;
 
-export const slerp = defineMethod<typeof parameters, Record<never, never>, Products>({
+export const slerp = defineMethod<typeof parameters, typeof none, Products>({
   id: 'slerp',
   title: 'SLERP',
   family: 'geometric',
@@ -28,7 +29,7 @@ export const slerp = defineMethod<typeof parameters, Record<never, never>, Produ
   follows: 'mergekit',
   inputs: { base: 'required', experts: { min: 1, max: 1 } },
   parameters,
-  perExpert: {},
+  perExpert: none,
   laws: {
     base_copies: {},
     single_expert: { t: 1 },
