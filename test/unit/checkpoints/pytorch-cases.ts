@@ -387,6 +387,7 @@ const broken: readonly Row[] = [
   ['50 an empty name', 'name_invalid', () => archive(stateDict(['', tensor()]))],
   ['50 a path as a name', 'name_invalid', () => archive(stateDict(['../../x', tensor()]))],
   ['no tensors', 'no_tensors', inPickle(dict([text('epoch'), int(3)]))],
+  ['control characters in a key', 'no_tensors', inPickle(dict([text('a\n\u001b[31m'), int(3)]))],
   ['an empty dictionary', 'no_tensors', inPickle(dict())],
 ];
 
