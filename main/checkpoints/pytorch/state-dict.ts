@@ -103,7 +103,8 @@ class StateDictFinder {
 
   #noTensors(value: Value): never {
     const keys = [...(asKind(value, 'dict')?.entries.keys() ?? [])].slice(0, 10);
-    const holds = keys.length === 0 ? '' : ` with ${keys.map((key) => shown(describe(key))).join(', ')}`;
+    const holds =
+      keys.length === 0 ? '' : ` with ${keys.map((key) => shown(describe(key))).join(', ')}`;
     throw checkpointError('checkpoint.no_tensors', {
       what: `it holds no state dict, but a ${kindOf(value)}${holds}`,
       file: this.#file,
