@@ -1,10 +1,9 @@
 /**
- * Runs a method over checkpoints, one tensor at a time: memory is that of the largest tensor in every
- * model, whatever the size of the models. Methods compute in fp64 and round to fp32 once, so sums of
- * fp16 or bf16 experts are exact and neither order nor grouping can change a byte.
+ * Merges vision encoders into memory, for runs that evaluate the result; whole models become files by
+ * `streaming/execute-plan.ts`, to the same values. Methods compute in fp64 and round to fp32 once, so sums
+ * of fp16 or bf16 experts are exact and neither order nor grouping can change a byte.
  */
 import type { Checkpoint } from '../checkpoints/checkpoint.ts';
-import type { DType } from '../checkpoints/dtype.ts';
 import { findNonFinite } from '../checkpoints/half.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
@@ -14,12 +13,6 @@ import type { GivenParameters } from '../lib/parameters.ts';
 import { mergeGroups, readCount, type GroupSource } from './merge-groups.ts';
 import type { Group, Method } from './method.ts';
 import { resolveSettings } from './settings.ts';
-
-export interface MergedTensor extends Tensor {
-  readonly name: string;
-  /** `base`: passed through as the base has it, because it is no part of the vision encoder. */
-  readonly from: 'merge' | 'base';
-}
 
 /** After each tensor of each pass. */
 export interface MergeProgress {
@@ -45,63 +38,26 @@ export interface MergeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const floats: ReadonlySet<DType> = new Set<DType>(['F16', 'BF16', 'F32', 'F64']);
-
 /**
- * The merged model, tensor by tensor: the vision encoder in the order of its architecture, then the
- * base's other floating-point tensors in file order, unchanged. Tensors of other types are left out;
- * a writer copies them from the base. Throws what `checkCompatible`, `resolveParameters` and the
- * readers throw, `merge.non_finite`, and CancelledError.
+ * The merged vision encoder in memory, as `loadVisionModel` gives one, in the order of its architecture;
+ * other tensors are left out. Throws what `checkCompatible`, `resolveParameters` and the readers throw,
+ * `merge.non_finite`, and CancelledError.
  */
-export async function* mergeCheckpoints(
-  options: MergeOptions,
-): AsyncGenerator<MergedTensor, void, undefined> {
-  const { base, signal } = options;
-  const shapes = visionTensors(checkCompatible(base, options.experts).config);
-  const others = [...base.tensors.values()].filter(
-    ({ name, dtype }) => !shapes.has(name) && floats.has(dtype),
-  );
-  const progress = new Progress(options.onProgress);
-  for (const { shape } of others) progress.expect(1, byteLength(shape));
-  for await (const tensor of mergeEncoder(options, progress)) {
-    yield { ...tensor, from: 'merge' };
-  }
-  for (const { name } of others) {
-    throwIfCancelled(signal);
-    const tensor = await base.read(name);
-    progress.advance(name, tensor.data.byteLength);
-    yield { name, ...tensor, from: 'base' };
-  }
-}
-
-/** The merged vision encoder in memory, as `loadVisionModel` gives one; other tensors are left out. */
 export async function mergeToMemory(options: MergeOptions): Promise<TensorMap> {
-  const merged = new Map<string, Tensor>();
-  for await (const { name, ...tensor } of mergeEncoder(options, new Progress(options.onProgress))) {
-    merged.set(name, tensor);
-  }
-  return merged;
-}
-
-async function* mergeEncoder(
-  options: MergeOptions,
-  progress: Progress,
-): AsyncGenerator<Tensor & { readonly name: string }, void, undefined> {
   const { method, base, experts } = options;
   const shapes = visionTensors(checkCompatible(base, experts).config);
   const where = `method "${method.id}"`;
   const values = resolveSettings(method, options.parameters ?? {}, experts.length, where);
   const use = { method, seed: options.seed, ...values };
   const passes = readCount(use);
+  const progress = new Progress(options.onProgress);
   const source = new CheckpointGroups(base, experts, shapes, progress, options.signal);
   progress.expect(passes * shapes.size, passes * source.bytes);
+  const merged = new Map<string, Tensor>();
   for await (const { name, data } of mergeGroups(use, source)) {
-    yield { name, shape: shapes.get(name) ?? [], data };
+    merged.set(name, { shape: shapes.get(name) ?? [], data });
   }
-}
-
-function byteLength(shape: readonly number[]): number {
-  return elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+  return merged;
 }
 
 /** Reads the aligned tensors of all models; a group is gone once the next one is asked for. */

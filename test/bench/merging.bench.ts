@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Checkpoint } from '../../main/checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../../main/checkpoints/open.ts';
 import { writeSafetensors, type OutputDType } from '../../main/checkpoints/writer.ts';
-import { mergeCheckpoints } from '../../main/merging/executor.ts';
+import { mergeToMemory } from '../../main/merging/executor.ts';
 import { methods } from '../../main/merging/index.ts';
 import { measureTaskVectors } from '../../main/merging/task-vectors.ts';
 import { formatVisionConfig, type VisionConfig } from '../../main/models/vision-config.ts';
@@ -84,8 +84,7 @@ async function main(): Promise<void> {
       console.log(`${dtype}  ${'reading alone'.padEnd(16)} ${reading}`);
       for (const method of methods) {
         const speed = await time(async () => {
-          const tensors = mergeCheckpoints({ method, seed: 1, base, experts });
-          while ((await tensors.next()).done !== true);
+          await mergeToMemory({ method, seed: 1, base, experts });
         });
         console.log(`${dtype}  ${method.id.padEnd(16)} ${speed}`);
       }

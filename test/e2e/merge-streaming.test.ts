@@ -123,10 +123,13 @@ describe('a merge that is killed', () => {
   });
 });
 
+/** Gives a command a view of the file systems of its own. */
+const apart = 'unshare';
+
 /** Why no file system can be mounted here, if so. */
 const obstacle = ((): string | undefined => {
   try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
+    execFileSync(apart, ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'pipe' });
     return undefined;
   } catch {
     return 'mounting a small file system needs Linux and the rights of root';
@@ -143,7 +146,7 @@ describe('on a full disk', () => {
       await mkdir(disk);
       const script = `mount -t tmpfs -o size=${kilobytes}k tmpfs "$0" || exit 9; code=0; "$@" || code=$?; find "$0" -mindepth 1; exit $code`;
       const { code, out, err } = await start(join(disk, 'merged'), [
-        'unshare',
+        apart,
         '-m',
         'bash',
         '-c',

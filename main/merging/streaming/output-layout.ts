@@ -46,7 +46,7 @@ export interface OutputLayout {
 /** Bytes of a tensor that is copied, in one piece. */
 const COPIED_PIECE_BYTES = 16 * 1024 * 1024;
 
-export const SINGLE_FILE = 'model.safetensors';
+const SINGLE_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
 
 /** `metadata` as the header will hold it; only the lengths of its texts matter here. */

@@ -14,7 +14,7 @@ export interface Provenance {
   readonly parents: readonly Parent[];
 }
 
-export function recipeSha256({ recipe }: MergePlan): string {
+function recipeSha256({ recipe }: MergePlan): string {
   return createHash('sha256').update(recipe).digest('hex');
 }
 

@@ -96,7 +96,7 @@ export class ThreadPool {
     request: Tasks[Kind]['request'],
   ): Promise<Answer<Kind>[]> {
     const task = { kind, request } as Task;
-    return (await Promise.all(this.#threads.map((thread) => thread.run(task))));
+    return await Promise.all(this.#threads.map((thread) => thread.run(task)));
   }
 
   /** One task for the first thread; tasks that build on each other keep their order. */
@@ -104,7 +104,7 @@ export class ThreadPool {
     kind: Kind,
     request: Tasks[Kind]['request'],
   ): Promise<Answer<Kind>> {
-    return (await this.#threads[0]!.run({ kind, request } as Task));
+    return await this.#threads[0]!.run({ kind, request } as Task);
   }
 
   /**
@@ -120,7 +120,7 @@ export class ThreadPool {
     await Promise.all(
       this.#threads.map(async (thread) => {
         const run: TaskRunner = async (kind, request) =>
-          (await thread.run({ kind, request } as Task));
+          await thread.run({ kind, request } as Task);
         try {
           for (let next = remaining.next(); next.done !== true; next = remaining.next()) {
             if (failed) return;

@@ -1,12 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CancelledError } from '../../../main/lib/errors.ts';
-import {
-  mergeCheckpoints,
-  mergeToMemory,
-  type MergedTensor,
-  type MergeOptions,
-  type MergeProgress,
-} from '../../../main/merging/executor.ts';
+import { mergeToMemory, type MergeProgress } from '../../../main/merging/executor.ts';
 import { methods } from '../../../main/merging/index.ts';
 import { readCount } from '../../../main/merging/merge-groups.ts';
 import { resolveSettings } from '../../../main/merging/settings.ts';
@@ -38,12 +32,6 @@ function inputs(experts = expertWeights) {
   };
 }
 
-async function collect(options: MergeOptions): Promise<MergedTensor[]> {
-  const tensors: MergedTensor[] = [];
-  for await (const tensor of mergeCheckpoints(options)) tensors.push(tensor);
-  return tensors;
-}
-
 /** Shares every tensor of a model, with one value of one tensor replaced. */
 function poisoned(weights: ReadonlyMap<string, MemoryTensor>, name: string, value: number) {
   const tensor = weights.get(name)!;
@@ -54,48 +42,30 @@ function poisoned(weights: ReadonlyMap<string, MemoryTensor>, name: string, valu
 
 const fc1 = 'vision_model.encoder.layers.0.mlp.fc1.weight';
 
-test('encoder in the order of its architecture, then the other floats of the base, unchanged', async () => {
-  const tensors = await collect({ method: taskArithmetic, ...inputs() });
-  expect(tensors.map(({ name }) => name)).toEqual([
-    ...shapes.keys(),
-    'text_model.weight',
-    'logit_scale',
-  ]);
-  expect(tensors.map(({ from }) => from)).toEqual([
-    ...[...shapes].map(() => 'merge'),
-    'base',
-    'base',
-  ]);
-  expect(tensors.at(-2)).toMatchObject({ shape: [2], data: Float32Array.of(0.5, 0.25) });
-  for (const [index, shape] of [...shapes.values()].entries()) {
-    expect(tensors[index]?.shape).toEqual(shape);
-  }
+test('the encoder in the order of its architecture, and nothing else of the base', async () => {
+  const merged = await mergeToMemory({ method: taskArithmetic, ...inputs() });
+  expect([...merged].map(([name, { shape }]) => [name, shape])).toEqual([...shapes]);
 });
 
 describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, method) => {
-  test('two runs give the same bits', async () => {
-    const [first, second] = [
-      await collect({ method, ...inputs() }),
-      await collect({ method, ...inputs() }),
-    ];
-    const bytes = (tensors: MergedTensor[]) =>
-      Buffer.concat(tensors.map(({ data }) => new Uint8Array(data.buffer)));
-    expect(bytes(first).equals(bytes(second))).toBe(true);
-  });
+  const own = expertWeights.slice(0, method.inputs.experts.max);
 
-  test('in memory it is the same encoder, and nothing else', async () => {
-    const streamed = await collect({ method, ...inputs() });
-    const merged = await mergeToMemory({ method, ...inputs() });
-    expect([...merged.keys()]).toEqual([...shapes.keys()]);
-    for (const { name, shape, data, from } of streamed) {
-      if (from === 'merge') expect(merged.get(name)).toEqual({ shape, data });
-    }
+  test('two runs give the same bits', async () => {
+    const bytes = async () => {
+      const merged = await mergeToMemory({ method, ...inputs(own) });
+      return Buffer.concat([...merged.values()].map(({ data }) => new Uint8Array(data.buffer)));
+    };
+    expect((await bytes()).equals(await bytes())).toBe(true);
   });
 
   test('every tensor is read once in each pass', async () => {
-    const { base, experts } = inputs();
+    const { base, experts } = inputs(own);
     await mergeToMemory({ method, seed: 1, base, experts });
-    const passes = readCount({ method, seed: 1, ...resolveSettings(method, {}, 3, 'test') });
+    const passes = readCount({
+      method,
+      seed: 1,
+      ...resolveSettings(method, {}, own.length, 'test'),
+    });
     const names = [...shapes.keys()];
     const expected = Array.from({ length: passes }, () => names).flat();
     for (const model of [base, ...experts]) expect(model.reads).toEqual(expected);
@@ -113,18 +83,18 @@ test.each([
   [ties, 4],
 ])('progress counts tensors and bytes up to the total: $id', async (method, passes) => {
   const steps: MergeProgress[] = [];
-  await collect({ method, ...inputs(), onProgress: (progress) => steps.push(progress) });
-  const total = passes * shapes.size + 2;
-  const totalBytes = passes * 4 * 4 * parameterCount(tinyConfig) + 3 * 4;
+  await mergeToMemory({ method, ...inputs(), onProgress: (progress) => steps.push(progress) });
+  const total = passes * shapes.size;
+  const totalBytes = passes * 4 * 4 * parameterCount(tinyConfig);
   expect(steps).toHaveLength(total);
   expect(steps.map(({ index }) => index)).toEqual(steps.map((_, i) => i + 1));
   expect(steps.every((step) => step.total === total && step.totalBytes === totalBytes)).toBe(true);
-  expect(steps.at(-1)).toMatchObject({ tensor: 'logit_scale', bytes: totalBytes });
+  expect(steps.at(-1)).toMatchObject({ index: total, bytes: totalBytes });
 });
 
 test('parameters are checked before anything is read', async () => {
   const { base, experts } = inputs();
-  const merge = collect({
+  const merge = mergeToMemory({
     method: taskArithmetic,
     parameters: { lamda: 1 },
     seed: 1,
@@ -142,14 +112,13 @@ describe('cancelling', () => {
   test.each([
     ['while merging', taskArithmetic, 5],
     ['while preparing', ties, shapes.size + 3],
-    ['while passing through', taskArithmetic, shapes.size + 1],
   ])('%s', async (_, method, after) => {
     const controller = new AbortController();
     const { base, experts } = inputs();
     const onProgress = ({ index }: MergeProgress) => {
       if (index === after) controller.abort();
     };
-    const merge = collect({
+    const merge = mergeToMemory({
       method,
       seed: 1,
       base,
