@@ -2,7 +2,7 @@
  * What mergekit's methods (0.1) expect beside what our records of the same id say. Its rules, where they
  * are others than our defaults, are the `mergekit` variant of the record.
  */
-import type { PlainValue } from './values.ts';
+import type { ParameterSettings, PlainValue } from './values.ts';
 
 /** What becomes of a parameter that our record does not have under this name. */
 export type ParameterRule =
@@ -15,6 +15,8 @@ interface MergekitMethod {
   /** Parameters it has no default for. */
   readonly required?: readonly string[];
   readonly parameters?: Readonly<Record<string, ParameterRule>>;
+  /** Several parameters of mergekit that are one here. */
+  readonly join?: (given: ParameterSettings) => ParameterSettings;
   /** The base is no input, unless it is listed among the models. */
   readonly baseUnlisted?: boolean;
 }
@@ -36,14 +38,31 @@ const disjointMean: ParameterRule = {
   values: { true: 'weighted_mean', false: 'sum' },
 };
 
+/** Row-wise means something only where tensors are not taken as one vector. */
+function joinVectors(given: ParameterSettings): ParameterSettings {
+  const { nuslerp_flatten: flatten = true, nuslerp_row_wise: rowWise = false, ...rest } = given;
+  if (!('nuslerp_flatten' in given) && !('nuslerp_row_wise' in given)) return rest;
+  const parts = rowWise === true ? 'column' : 'row';
+  return { ...rest, vectors: flatten === false ? parts : 'tensor' };
+}
+
 const weighted = { int8_mask: int8Mask };
 const elected = { int8_mask: int8Mask, normalize: disjointMean };
 
 export const mergekitMethods: Readonly<Record<string, MergekitMethod>> = {
   linear: { required: ['weight'] },
   slerp: { required: ['t'] },
-  nuslerp: { required: ['weight'] },
-  multislerp: { required: ['weight'] },
+  nuslerp: { required: ['weight'], join: joinVectors },
+  multislerp: {
+    required: ['weight'],
+    parameters: {
+      normalize_weights: { name: 'normalize', values: { true: true, false: false } },
+      eps: {
+        ignored: 'it is the length below which a vector counts as zero here too',
+        values: [1e-8],
+      },
+    },
+  },
   karcher: {},
   passthrough: { baseUnlisted: true },
   model_stock: {},

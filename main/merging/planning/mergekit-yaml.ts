@@ -149,7 +149,8 @@ class Translation {
 
   /** The settings under our names, without those that change nothing. */
   #settings(given: ParameterSettings, path: KeyPath): ParameterSettings {
-    const kept = Object.entries(given).flatMap(([key, setting]) =>
+    const join = mergekitMethods[this.#method.id]?.join;
+    const kept = Object.entries(join?.(given) ?? given).flatMap(([key, setting]) =>
       this.#setting(key, setting, [...path, key]),
     );
     return Object.fromEntries(kept);

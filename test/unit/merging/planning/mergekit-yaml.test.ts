@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { methods } from '../../../../main/merging/index.ts';
+import { mergekitMethods } from '../../../../main/merging/planning/mergekit-methods.ts';
 import { parseMergekit } from '../../../../main/merging/planning/mergekit-yaml.ts';
 import { expectFailure } from '../../../support/app-errors.ts';
 
@@ -117,6 +119,39 @@ models:
     expect(of('"{{ messages }}"')).toBe('{{ messages }}');
     expect(of('auto')).toBe('auto');
     expect(of('chatml')).toContain("{{ '<|im_start|>' + message['role']");
+  });
+});
+
+describe('parameters of mergekit under our names', () => {
+  test.each(Object.entries(mergekitMethods))('%s: the table fits the record', (id, rules) => {
+    const method = methods.find((record) => record.id === id);
+    const own = { ...method?.parameters, ...method?.perExpert };
+    for (const key of rules.required ?? []) expect(own).toHaveProperty(key);
+    for (const [key, rule] of Object.entries(rules.parameters ?? {})) {
+      if ('ignored' in rule) expect(own).not.toHaveProperty(key);
+      else {
+        const parameter = own[rule.name];
+        const range = parameter?.kind === 'choice' ? parameter.range : [true, false];
+        for (const value of Object.values(rule.values)) expect(range).toContain(value);
+      }
+    }
+  });
+
+  const inputs = 'models: [{ model: a }, { model: b }]';
+  test.each([
+    ['nuslerp', '{ weight: 1, nuslerp_flatten: false, nuslerp_row_wise: true }', 'column'],
+    ['nuslerp', '{ weight: 1, nuslerp_row_wise: false, nuslerp_flatten: false }', 'row'],
+    ['nuslerp', '{ weight: 1, nuslerp_row_wise: true }', 'tensor'],
+  ])('%s %s: vectors are of a %s', (id, parameters, vectors) => {
+    const text = `merge_method: ${id}\n${inputs}\nparameters: ${parameters}`;
+    expect(parseMergekit(text, 'm.yml').recipe.parameters).toEqual({ weight: 1, vectors });
+  });
+
+  test('multislerp', () => {
+    const text = `merge_method: multislerp\n${inputs}\nparameters: { weight: 1, normalize_weights: false, eps: 1e-8 }`;
+    const { recipe, notes } = parseMergekit(text, 'm.yml');
+    expect(recipe.parameters).toEqual({ weight: 1, normalize: false });
+    expect(notes).toHaveLength(1);
   });
 });
 
