@@ -1,0 +1,112 @@
+/**
+ * Linear algebra and the methods that need it: `npx tsx test/bench/svd.bench.ts`
+ * [--sizes 768x768,768x3072,2048x2048,4096x4096] [--python python3] [--experts 8] [--blocks 12] [--methods iso_c,tsv_m].
+ * Prints seconds of a full singular value decomposition beside numpy's (LAPACK) at the same size and threads, and of
+ * a merge of generated experts of the shape of ViT-B/32. `--blocks 0` leaves the merge out.
+ */
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { columnRange, shifted, type Matrix } from '../../main/engine/linear/matrix.ts';
+import { randomMatrix } from '../../main/engine/linear/orthonormal.ts';
+import { createMatrixProduct } from '../../main/engine/onnx/matrix-product.ts';
+import { methods } from '../../main/merging/index.ts';
+import { createLinearAlgebra } from '../../main/merging/linear-algebra.ts';
+import { groupOf, runMethod } from '../unit/merging/in-memory.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    sizes: { type: 'string', default: '768x768,768x3072,2048x2048,4096x4096' },
+    python: { type: 'string', default: 'python3' },
+    experts: { type: 'string', default: '8' },
+    blocks: { type: 'string', default: '12' },
+    methods: { type: 'string', default: 'iso_c,tsv_m,iso_cts' },
+  },
+});
+const threads = availableParallelism();
+const linear = createLinearAlgebra(createMatrixProduct(threads));
+
+function row(...cells: readonly string[]): void {
+  console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(18))).join(''));
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> {
+  const begun = performance.now();
+  const result = await work();
+  return { seconds: (performance.now() - begun) / 1000, result };
+}
+
+/** Seconds and the version of numpy, or why there are none. */
+function numpySeconds(rows: number, columns: number): string {
+  const program = `
+import time, numpy as np
+a = np.random.default_rng(0).standard_normal((${String(rows)}, ${String(columns)}))
+begun = time.time(); np.linalg.svd(a, full_matrices=False)
+print(f"{time.time() - begun:.2f} s ({np.__version__})")`;
+  const count = String(threads);
+  const environment = {
+    OMP_NUM_THREADS: count,
+    OPENBLAS_NUM_THREADS: count,
+    MKL_NUM_THREADS: count,
+  };
+  const { status, stdout, stderr, error } = spawnSync(options.python, ['-c', program], {
+    encoding: 'utf8',
+    env: { ...process.env, ...environment },
+  });
+  if (error !== undefined) return `skipped: ${error.message}`;
+  return status === 0 ? stdout.trim() : `skipped: ${stderr.trim().split('\n').at(-1) ?? ''}`;
+}
+
+async function orthogonality(q: Matrix): Promise<number> {
+  const gram = shifted(await linear.multiply(q, q, { a: true }), 1, -1);
+  return gram.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+}
+
+console.log(`singular values, ${String(threads)} threads`);
+row('rows × columns', 'here', 'numpy', '|UᵀU − I|', 'leading 1/8', 'polar');
+for (const size of options.sizes === '' ? [] : options.sizes.split(',')) {
+  const [rows = 0, columns = 0] = size.split('x').map(Number);
+  const matrix = randomMatrix(rows, columns, 'bench');
+  // The first call makes the engine's sessions.
+  await linear.svd(columnRange(matrix, 0, Math.min(columns, 96)));
+  const full = await timed(() => linear.svd(matrix));
+  const part = await timed(() => linear.leading(matrix, Math.floor(Math.min(rows, columns) / 8)));
+  const polar = await timed(() => linear.polar(matrix));
+  row(
+    size,
+    `${full.seconds.toFixed(2)} s`,
+    numpySeconds(rows, columns),
+    (await orthogonality(full.result.u)).toExponential(1),
+    `${part.seconds.toFixed(2)} s`,
+    `${polar.seconds.toFixed(2)} s`,
+  );
+}
+
+/** The weights of one block of ViT-B/32. */
+const block: readonly (readonly [string, readonly number[]])[] = [
+  ...['q_proj', 'k_proj', 'v_proj', 'out_proj'].map(
+    (name) => [`self_attn.${name}.weight`, [768, 768]] as const,
+  ),
+  ['mlp.fc1.weight', [3072, 768]],
+  ['mlp.fc2.weight', [768, 3072]],
+];
+const blocks = Number(options.blocks);
+if (blocks > 0) {
+  console.log(`\n${options.experts} experts, ${options.blocks} blocks of ViT-B/32, normal changes`);
+  for (const id of options.methods.split(',')) {
+    const method = methods.find((candidate) => candidate.id === id);
+    if (method === undefined) throw new Error(`no method ${id}`);
+    let seconds = 0;
+    for (let layer = 0; layer < blocks; layer++) {
+      for (const [name, shape] of block) {
+        const [rows = 0, columns = 0] = shape;
+        const values = (...key: (string | number)[]) =>
+          Float32Array.from(randomMatrix(rows, columns, layer, name, ...key).data, (x) => x / 100);
+        const experts = Array.from({ length: Number(options.experts) }, (_, k) => values(k));
+        const group = groupOf(name, new Float32Array(rows * columns), experts, shape);
+        seconds += (await timed(() => runMethod(method, {}, [group]))).seconds;
+      }
+    }
+    row(id, `${seconds.toFixed(1)} s`);
+  }
+}
