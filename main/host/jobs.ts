@@ -6,7 +6,7 @@ import { Job, type JobInput } from './job.ts';
 export class Jobs {
   #current: Job | undefined;
   #starting = false;
-  #merge: Promise<unknown> | undefined;
+  #merge: { readonly over: Promise<unknown>; readonly signal: AbortSignal } | undefined;
   readonly #closing = new AbortController();
   readonly #log: (line: string) => void;
 
@@ -19,6 +19,7 @@ export class Jobs {
    * merge of weights is going on, and what `prepare` throws.
    */
   async start(prepare: () => Promise<JobInput>): Promise<Job> {
+    await this.stoppedMerge();
     this.#requireIdle();
     this.#starting = true;
     try {
@@ -39,14 +40,21 @@ export class Jobs {
     stopped: AbortSignal,
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
+    await this.stoppedMerge();
     this.#requireIdle();
-    const merging = work(AbortSignal.any([stopped, this.#closing.signal]));
-    this.#merge = merging;
+    const signal = AbortSignal.any([stopped, this.#closing.signal]);
+    const merging = work(signal);
+    this.#merge = { over: merging, signal };
     try {
       return await merging;
     } finally {
       this.#merge = undefined;
     }
+  }
+
+  /** Settles when no merge that was told to stop is still about to. */
+  async stoppedMerge(): Promise<void> {
+    if (this.#merge?.signal.aborted === true) await this.#merge.over.catch(() => undefined);
   }
 
   #requireIdle(): void {
@@ -74,7 +82,7 @@ export class Jobs {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all([this.#current?.cancel(), this.#merge?.catch(() => undefined)]);
+    await Promise.all([this.#current?.cancel(), this.stoppedMerge()]);
   }
 }
 

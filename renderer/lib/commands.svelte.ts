@@ -61,6 +61,8 @@ export function runCommand(command: MenuCommand): void {
   else if (command === 'help.shortcuts') help.open('keyboard');
   else if (command === 'run.cancel' && runs.active !== undefined) {
     void runs.control(runs.active.id, 'cancel');
+  } else if (command === 'run.cancel') {
+    void handlers[command]?.();
   } else if (command === 'run.start') {
     navigation.go('merge');
     handOver(command);

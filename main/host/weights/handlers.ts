@@ -52,7 +52,8 @@ export const weightsHandlers = {
     ),
   ),
 
-  discard: on.discard.handler(({ input, context: { session } }) =>
-    discardUnfinished(session.pathOf(input.output)),
-  ),
+  discard: on.discard.handler(async ({ input, context: { session } }) => {
+    await session.jobs.stoppedMerge();
+    await discardUnfinished(session.pathOf(input.output));
+  }),
 };

@@ -4,19 +4,35 @@ import { short } from '../../lib/format.ts';
 
 type Value = Draft['methods'][number]['parameters'][string];
 
-export const kinds = [
-  {
-    kind: 'reference',
-    title: 'References',
+interface Kind {
+  /** Beside the name of a method; static merges are what one expects. */
+  readonly badge: string | undefined;
+  readonly text: string;
+  readonly strong: boolean;
+}
+
+export const kinds: Readonly<Record<MethodCard['kind'], Kind>> = {
+  reference: {
+    badge: 'reference',
     text: 'What merges are measured against; nothing is merged.',
+    strong: false,
   },
-  { kind: 'static', title: 'Static merges', text: 'Arithmetic on weights; ready in seconds.' },
-  {
-    kind: 'adaptive',
-    title: 'Learn at test time',
-    text: 'Adapt on unlabelled images for some minutes.',
+  static: {
+    badge: undefined,
+    text: 'Arithmetic on weights; ready in seconds.',
+    strong: false,
   },
-] as const satisfies readonly { kind: MethodCard['kind']; title: string; text: string }[];
+  statistics: {
+    badge: 'reads images',
+    text: 'Weighs weights by statistics of unlabelled images; nothing is trained.',
+    strong: true,
+  },
+  adaptive: {
+    badge: 'learns',
+    text: 'Adapts on unlabelled images for some minutes.',
+    strong: true,
+  },
+};
 
 function valueText(value: Value): string {
   if (typeof value === 'number') return short(value);
