@@ -191,7 +191,7 @@ async function discardingImpossible(work: Promise<unknown>): Promise<void> {
 /** Fewer where a run takes long: methods that decompose matrices, or that count all values first. */
 function runsOf(method: Method): number {
   if (method.unit === 'tensor') return 12;
-  return method.passes === undefined ? 100 : 40;
+  return method.passes === undefined ? 60 : 24;
 }
 
 describe.each(methods.map((method) => [method.id, method] as const))('%s', (_, method) => {

@@ -4,7 +4,7 @@ import type { Group } from '../method.ts';
 import { addScaled, addScaledDifference, writeChanged, writeScaled } from './arithmetic.ts';
 
 /** Σ ck θk, plus c0 θ0 where a factor of the base is given; from `begin` to `end` of the group. */
-export function writeCombination(
+function writeCombination(
   target: Float32Array,
   { base, experts }: Group,
   factors: readonly number[],

@@ -50,7 +50,7 @@ export function vectorsOf(
 }
 
 /** Adds ⟨vi, vj⟩ of the first `count` values to row-major [n, n]. */
-export function addProducts(
+function addProducts(
   products: Float64Array,
   vectors: readonly Float64Array[],
   count: number,
