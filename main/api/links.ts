@@ -8,23 +8,23 @@ export const knownLinks: readonly string[] = [
   'https://arxiv.org/abs/2402.00433', // WEMoE
   'https://arxiv.org/abs/2111.09832', // Fisher merging
   'https://arxiv.org/abs/2212.09849', // RegMean
-  'https://arxiv.org/abs/2312.06795', // Rank within
-  'https://arxiv.org/abs/2405.07813', // Tasks that must use a weight
-  'https://arxiv.org/abs/2311.03099', // Density 1 − p
-  'https://arxiv.org/abs/2406.11617', // Half-width ε
-  'https://arxiv.org/abs/2405.17461', // Rescaler
-  'https://arxiv.org/abs/2502.04959', // Iso-C
-  'https://doi.org/10.1002/cpa.3160300502', // Iterations at most
+  'https://arxiv.org/abs/2312.06795', // Model Breadcrumbs
+  'https://arxiv.org/abs/2405.07813', // Consensus and TALL masks
+  'https://arxiv.org/abs/2311.03099', // DARE
+  'https://arxiv.org/abs/2406.11617', // DELLA
+  'https://arxiv.org/abs/2405.17461', // EMR-Merging
+  'https://arxiv.org/abs/2502.04959', // Iso-C and Iso-CTS
+  'https://doi.org/10.1002/cpa.3160300502', // Karcher mean
   'https://arxiv.org/abs/2410.19735', // KnOTS
   'https://arxiv.org/abs/2407.06322', // MagMax
   'https://arxiv.org/abs/2406.11385', // MetaGPT
-  'https://arxiv.org/abs/2403.19522', // Row by row
-  'https://goddard.blog/posts/multislerp-wow-what-a-cool-idea', // Divide by the weights
-  'https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md', // Vectors
-  'https://arxiv.org/abs/2403.13257', // Passthrough
-  'https://arxiv.org/abs/2410.02396', // Share to keep
-  'https://arxiv.org/abs/2408.07990', // Share to select
-  'https://doi.org/10.1145/325165.325242', // Position t
+  'https://arxiv.org/abs/2403.19522', // Model Stock
+  'https://goddard.blog/posts/multislerp-wow-what-a-cool-idea', // multislerp
+  'https://github.com/arcee-ai/mergekit/blob/main/docs/merge_methods.md', // NuSLERP
+  'https://arxiv.org/abs/2403.13257', // passthrough
+  'https://arxiv.org/abs/2410.02396', // PCB-Merging
+  'https://arxiv.org/abs/2408.07990', // SCE
+  'https://doi.org/10.1145/325165.325242', // slerp
   'https://arxiv.org/abs/2412.00081', // TSV-Merge
   'https://arxiv.org/abs/2503.08099', // WUDI-Merging
 ];

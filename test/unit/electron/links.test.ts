@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { adaptiveMethods } from '../../../main/adaptation/methods.ts';
+import { statisticsMethods } from '../../../main/adaptation/statistics/methods.ts';
 import { knownLinks } from '../../../main/api/links.ts';
 import { methods } from '../../../main/merging/index.ts';
 
