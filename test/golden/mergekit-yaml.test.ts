@@ -38,9 +38,9 @@ describe.each(files)('%s', (file) => {
     for (const name of golden.tensors.keys()) {
       const [expected, found] = [await golden.read(name), await merged.read(name)];
       expect(found.shape).toEqual(expected.shape);
-      // mergekit computes in fp32, in another order.
+      // mergekit computes in fp32, cosines and sums of squares too.
       for (const [index, value] of expected.data.entries()) {
-        expect(Math.abs(found.data[index]! - value), `${name}[${index}]`).toBeLessThan(2e-7);
+        expect(Math.abs(found.data[index]! - value), `${name}[${index}]`).toBeLessThan(1e-6);
       }
     }
   });
