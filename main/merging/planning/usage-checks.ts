@@ -54,13 +54,17 @@ function hasGradient(setting: ParameterSetting): boolean {
 /** Shares of a model: over all tensors they mean one thing only where they are the same everywhere. */
 const shares: readonly string[] = ['density', 'gamma', 'epsilon', 'select_topk'];
 
-/** A share of the whole model cannot differ between its tensors. */
-export function checkPasses(recipe: MergeRecipe, { settings }: MergePlan): Finding[] {
-  if (!Object.values(settings.parameters).includes('model')) return [];
+/**
+ * A share of the whole model cannot differ between its tensors, nor one that is fixed when a method
+ * begins its passes: what is one value for all experts.
+ */
+export function checkPasses(recipe: MergeRecipe, { settings, method }: MergePlan): Finding[] {
+  const ofModel = Object.values(settings.parameters).includes('model');
   const varying = settingsOf(recipe).find(
-    ({ key, setting }) => shares.includes(key) && isVarying(setting),
+    ({ key, setting }) =>
+      shares.includes(key) && isVarying(setting) && (ofModel || key in method.parameters),
   );
   if (varying === undefined) return [];
-  const what = `"${varying.key}" differs between tensors, but "${recipe.method}" takes that share of the whole model; give one value, or have the share taken of each tensor`;
+  const what = `"${varying.key}" differs between tensors, but "${recipe.method}" takes one share for all of them; give one value, or have the share taken of each tensor where the method can`;
   return [finding('varying_pass', what)];
 }
