@@ -10,8 +10,14 @@ const names: Readonly<Record<string, { readonly mac: string; readonly other: str
   '-': { mac: '−', other: '−' },
 };
 
+/** The tests run where there is no navigator. */
+function onMac(): boolean {
+  const { navigator } = globalThis as { readonly navigator?: { readonly userAgent: string } };
+  return navigator?.userAgent.includes('Mac') ?? false;
+}
+
 /** The keys of a menu entry, to be pressed together; none when it has no keys. */
-export function keysOf(entry: MenuEntry, isMac = navigator.userAgent.includes('Mac')): string[] {
+export function keysOf(entry: MenuEntry, isMac = onMac()): string[] {
   const accelerator = acceleratorOf(entry, isMac);
   if (accelerator === undefined) return [];
   return accelerator
