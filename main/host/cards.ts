@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Failure } from '../api/common.ts';
 import type { CheckpointCard, TaskCard } from '../api/project.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
+import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import { describeSpriteSheet } from '../data/sprite-sheet.ts';
 import { AppError } from '../lib/errors.ts';
@@ -23,13 +24,14 @@ export interface Cards {
 
 /** Nothing that cannot be read makes this fail: it becomes the problem of its card. */
 export async function projectCards(folder: string, materials: Materials): Promise<Cards> {
-  const base = materials.base === null ? undefined : await openOr(resolve(folder, materials.base));
+  const basePath = materials.base === null ? undefined : resolve(folder, materials.base);
+  const base = basePath === undefined ? undefined : await attempt(() => openModel(basePath));
   try {
     const checkpoint = base?.value;
     const architecture = checkpoint && (await attempt(async () => visionArchitecture(checkpoint)));
     const tasks: TaskCard[] = [];
     for (const task of materials.tasks) {
-      tasks.push(await taskCard(folder, task, checkpoint, architecture?.value));
+      tasks.push(await taskCard(folder, task, basePath, checkpoint, architecture?.value));
     }
     return {
       base: checkpoint === undefined ? null : checkpointCard(folder, checkpoint),
@@ -57,17 +59,16 @@ async function attempt<Value>(step: () => Promise<Value>): Promise<Attempt<Value
   }
 }
 
-function openOr(path: string): Promise<Attempt<StoredCheckpoint>> {
-  return attempt(() => openCheckpoint(path));
-}
-
 async function taskCard(
   folder: string,
   task: ProjectTask,
+  basePath: string | undefined,
   base: StoredCheckpoint | undefined,
   architecture: VisionConfig | undefined,
 ): Promise<TaskCard> {
-  const { value: expert, problem } = await openOr(resolve(folder, task.expert));
+  const { value: expert, problem } = await attempt(() =>
+    openExpert(resolve(folder, task.expert), basePath),
+  );
   let misfit: Failure | null = null;
   if (expert !== undefined) {
     const fits = async () =>

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import type { Plan } from '../api/merge.ts';
-import { openCheckpoint } from '../checkpoints/open.ts';
+import { openModel } from '../checkpoints/open-model.ts';
 import { describeSpriteSheet } from '../data/sprite-sheet.ts';
 import type { Engine } from '../engine/engine.ts';
 import { compileEncoder } from '../evaluation/evaluate.ts';
@@ -101,7 +101,7 @@ export class Estimates {
     const key = `${base} ${String(weights.mtimeMs)} ${engineText(engine)}`;
     const known = this.#imageSeconds.get(key);
     if (known !== undefined) return known;
-    const checkpoint = await openCheckpoint(base);
+    const checkpoint = await openModel(base);
     try {
       const model = await loadVisionModel(checkpoint);
       const fitting = Math.floor(timedOperations / forwardOperations(model.config));
@@ -130,7 +130,7 @@ export class Estimates {
 
 /** Architecture and image counts from headers and descriptions. */
 async function shapesOf(recipe: Recipe): Promise<RunShapes> {
-  const base = await openCheckpoint(recipe.base);
+  const base = await openModel(recipe.base);
   try {
     const images: number[] = [];
     for (const { data } of recipe.tasks) {

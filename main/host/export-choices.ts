@@ -1,6 +1,6 @@
 /** In which forms a method of a finished run can be exported, and what each costs and keeps. */
 import type { ExportChoice } from '../api/exports.ts';
-import { openCheckpoint } from '../checkpoints/open.ts';
+import { openModel } from '../checkpoints/open-model.ts';
 import { AppError } from '../lib/errors.ts';
 import { featureSize } from '../models/vision-config.ts';
 import { visionArchitecture } from '../models/vision-model.ts';
@@ -64,7 +64,7 @@ async function sizesOf(
   recipe: Recipe,
   { taskDetails }: Report,
 ): Promise<{ static: number; dynamic: number }> {
-  const base = await openCheckpoint(recipe.base);
+  const base = await openModel(recipe.base);
   try {
     const config = visionArchitecture(base);
     const { whole, mlps } = encoderValues(config);

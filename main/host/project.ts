@@ -1,6 +1,6 @@
 /** Handlers of the Project view. */
 import { basename } from 'node:path';
-import { openCheckpoint } from '../checkpoints/open.ts';
+import { openExpert } from '../checkpoints/open-model.ts';
 import { AppError } from '../lib/errors.ts';
 import { withBase, withExpert, withoutTask, withTask, withTaskAt } from '../runs/project.ts';
 import { callError } from './failures.ts';
@@ -12,10 +12,10 @@ import { strangerError } from './strangers.ts';
 const on = implementer.project;
 
 /** What is no checkpoint does not become a part of the project. Throws what `openCheckpoint` throws. */
-async function requireCheckpoints(paths: readonly string[]): Promise<void> {
+async function requireCheckpoints(paths: readonly string[], base?: string | null): Promise<void> {
   for (const path of paths) {
     try {
-      await (await openCheckpoint(path)).close();
+      await (await openExpert(path, base ?? undefined)).close();
     } catch (error) {
       throw await strangerError(error, path);
     }
@@ -43,7 +43,8 @@ export const projectHandlers = {
   addExperts: on.addExperts.handler(async ({ input, context: { session } }) => {
     const { project } = session;
     const paths = input.handles.map((handle) => session.pathOf(handle));
-    await requireCheckpoints(paths);
+    const { base } = project.materials;
+    await requireCheckpoints(paths, base && project.absolute(base));
     const [first = ''] = paths;
     const words =
       paths.length === 1 ? `adding ${basename(first)}` : `adding ${paths.length} experts`;

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VectorReport } from '../api/project.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
-import { openCheckpoint } from '../checkpoints/open.ts';
+import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { AppError } from '../lib/errors.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
 import { measureTaskVectors, type TaskVectorReport } from '../merging/task-vectors.ts';
@@ -31,11 +31,12 @@ export class TaskVectorCache {
         hint: 'choose the base model first',
       });
     }
-    const base = await openCheckpoint(project.absolute(materials.base));
+    const basePath = project.absolute(materials.base);
+    const base = await openModel(basePath);
     const experts: { id: string; checkpoint: StoredCheckpoint }[] = [];
     try {
       for (const { id, expert } of materials.tasks) {
-        const checkpoint = await openFitting(project.absolute(expert), base);
+        const checkpoint = await openFitting(project.absolute(expert), basePath, base);
         if (checkpoint !== undefined) experts.push({ id, checkpoint });
       }
       const key = JSON.stringify([
@@ -64,11 +65,12 @@ export class TaskVectorCache {
 
 async function openFitting(
   path: string,
+  basePath: string,
   base: StoredCheckpoint,
 ): Promise<StoredCheckpoint | undefined> {
   let checkpoint: StoredCheckpoint | undefined;
   try {
-    checkpoint = await openCheckpoint(path);
+    checkpoint = await openExpert(path, basePath);
     checkCompatible(base, [checkpoint]);
     return checkpoint;
   } catch (error) {

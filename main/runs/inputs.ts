@@ -1,5 +1,6 @@
 /** Everything a recipe names, read and checked against each other before anything is computed. */
 import { checkpointFingerprint } from '../checkpoints/fingerprint.ts';
+import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import { createHash } from 'node:crypto';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
@@ -52,8 +53,7 @@ export async function loadInputs(
     onProgress({ what, done: done++, total });
   };
   const opened: StoredCheckpoint[] = [];
-  const open = async (path: string) => {
-    const checkpoint = await openCheckpoint(path);
+  const keep = (checkpoint: StoredCheckpoint) => {
     opened.push(checkpoint);
     return checkpoint;
   };
@@ -63,11 +63,13 @@ export async function loadInputs(
 
   try {
     advance('base model');
-    const baseCheckpoint = await open(recipe.base);
+    const baseCheckpoint = keep(await openModel(recipe.base));
     const base = await loadVisionModel(baseCheckpoint);
     const normalisation = await readNormalisation(recipe.base);
     const expertCheckpoints: StoredCheckpoint[] = [];
-    for (const { expert } of recipe.tasks) expertCheckpoints.push(await open(expert));
+    for (const { expert } of recipe.tasks) {
+      expertCheckpoints.push(keep(await openExpert(expert, recipe.base)));
+    }
     checkCompatible(baseCheckpoint, expertCheckpoints);
 
     const fingerprints = new Map([['base', await checkpointFingerprint(baseCheckpoint, { signal })]]);

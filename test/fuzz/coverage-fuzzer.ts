@@ -69,11 +69,11 @@ function mutate(
   input: Uint8Array,
   other: Uint8Array,
   tokens: readonly Uint8Array[],
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const below = (limit: number): number => Math.floor(random() * limit);
-  const splice = (at: number, removed: number, added: Uint8Array): Buffer =>
+  const splice = (at: number, removed: number, added: Uint8Array): Buffer<ArrayBuffer> =>
     Buffer.concat([bytes.subarray(0, at), added, bytes.subarray(at + removed)]);
-  let bytes = Buffer.from(input);
+  let bytes: Buffer<ArrayBuffer> = Buffer.from(input);
   const changes = 1 + below(below(3) === 0 ? 6 : 1);
   for (let i = 0; i < changes; i++) {
     const at = below(bytes.length + 1);

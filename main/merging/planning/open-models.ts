@@ -2,6 +2,7 @@
 import { isAdapter, openAdapter } from '../../checkpoints/adapter.ts';
 import { applyAdapter } from '../../checkpoints/apply-adapter.ts';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
+import { asHuggingFaceClip, asOpenClip } from '../../checkpoints/clip-names.ts';
 import { openCheckpoint } from '../../checkpoints/open.ts';
 import { viewed } from '../../checkpoints/views.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -48,11 +49,11 @@ export async function openModels(
     }
   }
   const [first] = recipe.slices;
-  const names = first && opened.get(referenceOf(first).model)?.tensors;
+  const leader = first && opened.get(referenceOf(first).model);
   const checkpoints = new Map(
     [...opened].map(([reference, checkpoint]) => [
       reference,
-      names === undefined ? checkpoint : renamed(checkpoint, renames, (name) => names.has(name)),
+      leader === undefined ? checkpoint : namedAs(leader, checkpoint, renames),
     ]),
   );
   return {
@@ -68,6 +69,18 @@ async function openModel(reference: string): Promise<StoredCheckpoint> {
   const { model, adapter } = splitReference(reference);
   if (adapter === undefined) return openCheckpoint(model);
   return applyAdapter(await openCheckpoint(model), await openAdapter(adapter));
+}
+
+/** A model under the names of the first one: in its layout of CLIP where both are CLIP, rules applied. */
+function namedAs(
+  { tensors }: StoredCheckpoint,
+  checkpoint: StoredCheckpoint,
+  rules: readonly NameRule[],
+): StoredCheckpoint {
+  const isKnown = (name: string): boolean => tensors.has(name);
+  const layouts = [checkpoint, asHuggingFaceClip(checkpoint), asOpenClip(checkpoint)];
+  const alike = layouts.find((layout) => [...(layout?.tensors.keys() ?? [])].some(isKnown));
+  return renamed(alike ?? checkpoint, rules, isKnown);
 }
 
 /** Names the first model has stay as they are, so that one rule does for models of several layouts. */

@@ -59,7 +59,14 @@ function stepCase(
   return { model, heads, batch, reduction, values, diversity, ...targets };
 }
 
-const cases = ([0, 1, 2] as const).flatMap((depth) =>
+interface GradientCase {
+  readonly depth: RouterDepth;
+  readonly reduction: Reduction;
+  readonly diversity: number;
+  readonly objective: Objective;
+}
+
+const cases: GradientCase[] = ([0, 1, 2] as const).flatMap((depth) =>
   (['per-sample', 'batch-mean'] as const).map((reduction) => ({
     depth,
     reduction,

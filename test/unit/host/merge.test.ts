@@ -94,7 +94,7 @@ describe('plan', () => {
     ],
     [
       'a parameter out of its range',
-      withParameter('lambda', 7),
+      withParameter('lambda', 70),
       'error',
       'recipe.invalid_parameter',
     ],
