@@ -20,6 +20,6 @@ export async function verifyRecord(file: WeightFile, record: ZipRecord): Promise
   throw checkpointError('checkpoint.checksum_mismatch', {
     what: `the record "${shown(record.name)}" is damaged: its bytes do not fit its checksum`,
     file: file.path,
-    hint: DAMAGED,
+    hint: `${DAMAGED}; a merge takes it as it is with --fix ignore-checksums=FILE`,
   });
 }

@@ -14,6 +14,7 @@ const fixTable = {
   'embeddings=keep':
     'keep all rows of embeddings and head; rows that a model lacks are those of the first that has them',
   'rename=FROM:TO': 'replace the beginning FROM of tensor names by TO, in models that have it',
+  'ignore-checksums=PATH': 'read this PyTorch file although bytes of it do not fit their checksums',
   'base=PATH': 'take this model as the base',
   'cast=DTYPE': `write every tensor as ${storedTypes.slice(1).join(', ')}`,
 } as const;
@@ -30,11 +31,15 @@ export interface Fixes {
   readonly intersection: boolean;
   readonly embeddings: EmbeddingRows | undefined;
   readonly renames: readonly NameRule[];
+  /** Models whose checksums do not count. */
+  readonly unchecked: readonly string[];
 }
 
-const kept = /^(?:intersection|embeddings=(?:crop|keep)|rename=[^:]*:[^:]*)$/;
+const kept = /^(?:intersection|embeddings=(?:crop|keep)|rename=[^:]*:[^:]*|ignore-checksums=.+)$/s;
 
-export const fixSchema = z.string().regex(kept, Object.keys(fixTable).slice(0, 4).join(', '));
+export const fixSchema = z.string().regex(kept, Object.keys(fixTable).slice(0, 5).join(', '));
+
+const UNCHECKED = 'ignore-checksums=';
 
 export function readFixes(fixes: readonly string[]): Fixes {
   const embeddings = fixes.find((fix) => fix.startsWith('embeddings='))?.slice(11);
@@ -42,6 +47,9 @@ export function readFixes(fixes: readonly string[]): Fixes {
     intersection: fixes.includes('intersection'),
     embeddings: embeddings === 'crop' || embeddings === 'keep' ? embeddings : undefined,
     renames: fixes.filter((fix) => fix.startsWith('rename=')).map(nameRule),
+    unchecked: fixes
+      .filter((fix) => fix.startsWith(UNCHECKED))
+      .map((fix) => fix.slice(UNCHECKED.length)),
   };
 }
 

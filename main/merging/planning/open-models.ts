@@ -1,4 +1,5 @@
 /** Opens the models of a recipe, each once, under the names the recipe's rules give their tensors. */
+import { resolve } from 'node:path';
 import { isAdapter, openAdapter } from '../../checkpoints/adapter.ts';
 import { applyAdapter } from '../../checkpoints/apply-adapter.ts';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
@@ -8,7 +9,7 @@ import { viewed } from '../../checkpoints/views.ts';
 import { AppError } from '../../lib/errors.ts';
 import { referenceOf } from './align.ts';
 import { finding, type Finding } from './findings.ts';
-import type { NameRule } from './fixes.ts';
+import type { Fixes, NameRule } from './fixes.ts';
 import type { MergeRecipe, RecipeSlice } from './recipe.ts';
 import { splitReference } from './references.ts';
 
@@ -31,7 +32,7 @@ export function modelsOf({ slices }: Pick<MergeRecipe, 'slices'>): readonly stri
 /** Opens every model; a model that cannot be opened becomes a finding. */
 export async function openModels(
   recipe: MergeRecipe,
-  renames: readonly NameRule[],
+  { renames, unchecked }: Pick<Fixes, 'renames' | 'unchecked'>,
 ): Promise<OpenedModels> {
   const opened = new Map<string, StoredCheckpoint>();
   const findings: Finding[] = [];
@@ -42,7 +43,7 @@ export async function openModels(
       continue;
     }
     try {
-      opened.set(reference, await openModel(reference));
+      opened.set(reference, await openModel(reference, unchecked));
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       findings.push(finding('model_unreadable', error.message));
@@ -65,10 +66,16 @@ export async function openModels(
   };
 }
 
-async function openModel(reference: string): Promise<StoredCheckpoint> {
+async function openModel(
+  reference: string,
+  unchecked: readonly string[],
+): Promise<StoredCheckpoint> {
   const { model, adapter } = splitReference(reference);
-  if (adapter === undefined) return openCheckpoint(model);
-  return applyAdapter(await openCheckpoint(model), await openAdapter(adapter));
+  const checkpoint = await openCheckpoint(model, {
+    ignoreChecksums: unchecked.some((path) => resolve(path) === resolve(model)),
+  });
+  if (adapter === undefined) return checkpoint;
+  return applyAdapter(checkpoint, await openAdapter(adapter));
 }
 
 /** A model under the names of the first one: in its layout of CLIP where both are CLIP, rules applied. */

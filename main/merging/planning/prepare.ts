@@ -52,7 +52,7 @@ export async function prepareMerge(
   const notes = (options.notes ?? []).map((note) => finding('note', note));
   const inputs = checkInputs(recipe, method);
   const fixes = readFixes(recipe.fixes);
-  const opened = await openModels(recipe, fixes.renames);
+  const opened = await openModels(recipe, fixes);
   const findings = [...inputs, ...opened.findings, ...notes];
   const done = (plan?: MergePlan, needs?: MergeNeeds): PreparedMerge => {
     const sorted = bySeverity(findings);

@@ -7,6 +7,7 @@ import { byteCount } from '../../../main/cli/merge-input.ts';
 import { runProgram } from '../../../main/cli/main.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { archive, fourValues, stateDict, tensor } from '../checkpoints/pytorch-files.ts';
 import { llama, storeModel } from '../merging/planning/models.ts';
 
 let folder = '';
@@ -62,6 +63,25 @@ test('flags alone merge two models; the recipe beside the result gives it again'
     ['merged', 'again'].map((name) => readFile(join(at(name), 'model.safetensors'))),
   );
   expect(second!.equals(first!)).toBe(true);
+});
+
+test('a PyTorch file whose bytes changed stops the merge, unless its checksums are to be ignored', async () => {
+  const pickled = stateDict(['weight', tensor()]);
+  await writeFile(at('sound.pt'), archive(pickled));
+  const bytes = archive(pickled);
+  bytes[bytes.indexOf(fourValues) + 3]! ^= 1;
+  await writeFile(at('damaged.pt'), bytes);
+  const merge = ['merge', '--method', 'linear', at('sound.pt'), at('damaged.pt')];
+
+  const stopped = await call(...merge, '--out', at('unchecked'));
+  expect(stopped.code).not.toBe(0);
+  expect(stopped.err).toContain('checkpoint.checksum_mismatch');
+  expect(existsSync(at('unchecked'))).toBe(false);
+
+  const fix = `ignore-checksums=${at('damaged.pt')}`;
+  const { code } = await call(...merge, '--fix', fix, '--out', at('unchecked'));
+  expect(code).toBe(0);
+  expect(await readFile(join(at('unchecked'), 'recipe.yaml'), 'utf8')).toContain(fix);
 });
 
 test('a mergekit file runs as it is', async () => {
