@@ -20,7 +20,7 @@ const model = z.strictObject({
 });
 export type WeightsModel = z.output<typeof model>;
 
-export const storedTypes = ['keep', 'fp32', 'fp16', 'bf16'] as const;
+const storedTypes = ['keep', 'fp32', 'fp16', 'bf16'] as const;
 
 /** A merge of whole models, as the form has it. */
 const form = z.strictObject({
