@@ -27,7 +27,7 @@ export const lora = defineCommand({
       kind: 'text',
       value: 'KIND',
       choices: combinations,
-      summary: 'how adapters are combined; default: cat',
+      summary: 'how adapters are combined, cat where not given',
     },
     weights: { kind: 'list', value: 'W', summary: 'one weight for each adapter; default: 1' },
     density: {
@@ -46,7 +46,7 @@ export const lora = defineCommand({
       kind: 'text',
       value: 'TIMES',
       choices: ['once', 'twice'],
-      summary: 'twice: alpha / r enters the _svd kinds as in older PEFT; default: once',
+      summary: 'twice: alpha / r enters the _svd kinds as in older PEFT, once where not given',
     },
     seed: { kind: 'integer', value: 'N', min: 0, max: 2 ** 31 - 1, summary: 'of dare; default: 0' },
     base: { kind: 'text', value: 'PATH', summary: 'extract: the base model' },
