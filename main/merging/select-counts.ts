@@ -3,8 +3,8 @@
  * an int32 that is ordered as the numbers are: the pattern of a magnitude, or, for numbers of both signs,
  * the pattern with the lower bits of negative ones flipped.
  */
+import { LOW_BITS, type KeyKernel } from './kernels/key-kernel.ts';
 
-const LOW_BITS = 15;
 const LOW_COUNT = 2 ** LOW_BITS;
 const MAGNITUDE = 0x7fffffff;
 /** Bins of each sign. */
@@ -48,13 +48,10 @@ export function countHigh(keys: Int32Array, count: number, counts: Counts): void
   for (let i = 0; i < count; i++) counts[(keys[i]! >> LOW_BITS) & mask]! += 1;
 }
 
-/** Counts the lower bits of the keys that have the upper bits of `like`. */
-export function countLow(keys: Int32Array, count: number, like: number, counts: Counts): void {
-  const high = like >> LOW_BITS;
-  for (let i = 0; i < count; i++) {
-    const key = keys[i]!;
-    if (key >> LOW_BITS === high) counts[key & (LOW_COUNT - 1)]! += 1;
-  }
+/** Counts the lower bits of the keys of a block that have the upper bits of `like`. */
+export function countLow(block: KeyKernel, like: number, counts: Counts): void {
+  const { keys } = block;
+  for (const index of block.find(like, LOW_BITS)) counts[keys[index]! & (LOW_COUNT - 1)]! += 1;
 }
 
 export function countZeros(keys: Int32Array, count: number): number {

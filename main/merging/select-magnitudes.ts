@@ -108,9 +108,16 @@ function highPass<Name extends string, Prepared extends Selected<Name>>(
       count: request.scope === 'model' ? valueCount : elementCount(group.shape),
       context: { settings: context.settings, parameters },
     }),
-    add({ counts, zeros }, list, keys, count) {
-      countHigh(keys, count, counts[list]!);
-      zeros[list]! += countZeros(keys, count);
+    add({ counts, zeros }, list, block) {
+      if (request.signed !== true) {
+        block.count();
+        return;
+      }
+      countHigh(block.keys, block.length, counts[list]!);
+      zeros[list]! += countZeros(block.keys, block.length);
+    },
+    flush({ counts, zeros }, list, block) {
+      if (request.signed !== true) zeros[list]! += block.takeCounts(counts[list]!);
     },
     merge(into, later) {
       into.counts.forEach((counts, list) => {
@@ -149,9 +156,9 @@ function lowPass<Name extends string, Prepared extends Selected<Name>>(
       );
       return { sets, counts };
     },
-    add({ sets, counts }, list, keys, count) {
+    add({ sets, counts }, list, block) {
       for (const [index, { key, rest }] of sets[list]!.entries()) {
-        if (rest !== undefined) countLow(keys, count, key, counts[list]![index]!);
+        if (rest !== undefined) countLow(block, key, counts[list]![index]!);
       }
     },
     merge(into, later) {
@@ -189,15 +196,14 @@ function cutoffPass<Name extends string, Prepared extends Selected<Name>>(
       sets,
       seen: sets.map((list) => list.map(() => ({ count: 0, cutoff: Infinity }))),
     }),
-    add({ sets, seen }, list, keys, count, index) {
+    add({ sets, seen }, list, block, index) {
       for (const [at, { key, rest }] of sets[list]!.entries()) {
         const own = seen[list]![at]!;
         if (rest === undefined || own.cutoff < Infinity) continue;
-        for (let i = 0; i < count; i++) {
-          if (keys[i] !== key || ++own.count < rest) continue;
-          own.cutoff = index + i + 1;
-          break;
-        }
+        const equal = block.find(key, 0);
+        const last = equal[rest - own.count - 1];
+        if (last === undefined) own.count += equal.length;
+        else own.cutoff = index + last + 1;
       }
     },
     close: ({ sets, seen }) =>

@@ -1,6 +1,6 @@
 /** One pass of a selection: what it keeps for each tensor, or for the whole model, and when it closes it. */
 import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
-import { BLOCK, forEachBlock } from './blocks.ts';
+import { KEY_BLOCK, KeyKernel } from './kernels/key-kernel.ts';
 import { definePass, type Group, type MergeContext, type Pass } from './method.ts';
 import { magnitudeKeys, signedKeys } from './select-counts.ts';
 import type { Narrowed, Selected, Selection, SelectionRequest } from './select-magnitudes.ts';
@@ -15,8 +15,10 @@ export interface SlotWork<Prepared, Slot> {
     /** What the pass before found. */
     readonly sets: readonly (readonly Narrowed[])[];
   }) => Slot;
-  /** Takes the first `count` keys of a list; `index` is that of the first in its tensor. */
-  readonly add: (slot: Slot, list: number, keys: Int32Array, count: number, index: number) => void;
+  /** Takes a block of keys of a list; `index` is that of the first in its tensor. */
+  readonly add: (slot: Slot, list: number, keys: KeyKernel, index: number) => void;
+  /** After the last block of a list in a group. */
+  readonly flush?: (slot: Slot, list: number, keys: KeyKernel) => void;
   readonly merge?: (into: Slot, later: Slot) => void;
   readonly close: (slot: Slot) => readonly (readonly Narrowed[])[];
 }
@@ -31,7 +33,7 @@ interface Tally<Slot> {
 export function slotPass<Name extends string, Prepared extends Selected<Name>, Slot>(
   name: Name,
   request: SelectionRequest<Prepared>,
-  { open, add, merge, close }: SlotWork<Prepared, Slot>,
+  { open, add, flush, merge, close }: SlotWork<Prepared, Slot>,
 ): Pass<Prepared> {
   const { scope } = request;
   return definePass<Prepared, Tally<Slot>>({
@@ -46,9 +48,15 @@ export function slotPass<Name extends string, Prepared extends Selected<Name>, S
         slot = open({ group, parameters, context, valueCount, sets });
         tally.open.set(key, slot);
       }
-      forEachBlockOfKeys(request, group, context, (list, keys, count, index) => {
-        add(slot, list, keys, count, index);
-      });
+      kernel ??= new KeyKernel();
+      for (let list = 0; list < (request.lists ?? group.experts.length); list++) {
+        for (let begin = 0; begin < group.base.length; begin += KEY_BLOCK) {
+          const end = Math.min(begin + KEY_BLOCK, group.base.length);
+          writeKeys(kernel, request, list, { group, begin, end }, context);
+          add(slot, list, kernel, group.offset + begin);
+        }
+        flush?.(slot, list, kernel);
+      }
     },
     combine(into, later) {
       for (const [key, slot] of later.open) {
@@ -67,23 +75,26 @@ export function slotPass<Name extends string, Prepared extends Selected<Name>, S
   });
 }
 
-function forEachBlockOfKeys<Prepared>(
-  { lists, fill, signed }: SelectionRequest<Prepared>,
-  group: Group,
+/** One for a thread, as its memory is made anew for every block. */
+let kernel: KeyKernel | undefined;
+
+function writeKeys<Prepared>(
+  into: KeyKernel,
+  { fill, signed }: SelectionRequest<Prepared>,
+  list: number,
+  piece: { readonly group: Group; readonly begin: number; readonly end: number },
   context: MergeContext<ParameterTable, Prepared>,
-  visit: (list: number, keys: Int32Array, count: number, index: number) => void,
 ): void {
-  const numbers = new Float32Array(Math.min(BLOCK, group.base.length));
-  const keys = new Int32Array(numbers.buffer);
-  for (let list = 0; list < (lists ?? group.experts.length); list++) {
-    forEachBlock(group.base.length, (begin, end) => {
-      if (fill === undefined) differences(numbers, group.experts[list]!, group.base, begin, end);
-      else fill(numbers, list, { group, begin, end }, context);
-      if (signed === true) signedKeys(keys, end - begin);
-      else magnitudeKeys(keys, end - begin);
-      visit(list, keys, end - begin, group.offset + begin);
-    });
+  const { group, begin, end } = piece;
+  if (fill === undefined && signed !== true) {
+    into.differences(group.experts[list]!, group.base, begin, end);
+    return;
   }
+  if (fill === undefined) differences(into.numbers, group.experts[list]!, group.base, begin, end);
+  else fill(into.numbers, list, piece, context);
+  if (signed === true) signedKeys(into.keys, end - begin);
+  else magnitudeKeys(into.keys, end - begin);
+  into.close(end - begin);
 }
 
 function differences(

@@ -6,6 +6,7 @@ import { BLOCK, rowLength } from '../blocks.ts';
 import type { Group } from '../method.ts';
 import { addScaledDifference, addWeighted, subtract, writeChanged } from './arithmetic.ts';
 import { SignElection, type ElectionRules } from './sign-election.ts';
+import { balanceOf, canVectorise, mergeMasked, type Masking } from './vector-merge.ts';
 
 /**
  * Sets the values of expert `expert` that are dropped to zero and may rescale the others: `values`
@@ -17,6 +18,8 @@ export interface TaskVectorMerge {
   readonly weights: readonly number[];
   readonly lambda: number;
   readonly sparsify?: Sparsify | undefined;
+  /** The same as data, where it can be said so; both may be left out where nothing is dropped. */
+  readonly masking?: Masking | undefined;
   /** Whether `sparsify` must see whole rows. */
   readonly wholeRows?: boolean | undefined;
   /** Without rules the values are summed, and divided by `divisor`. */
@@ -25,9 +28,52 @@ export interface TaskVectorMerge {
 }
 
 export function mergeTaskVectors(group: Group, merge: TaskVectorMerge): Float32Array {
+  const masking = maskingOf(merge);
+  if (masking !== undefined && canVectorise(group)) {
+    return mergeMasked(
+      group,
+      { ...merge, masking },
+      merge.lambda / (merge.election ? 2 : 1),
+      merge.divisor ?? 1,
+    );
+  }
+  return mergeByLoops(group, merge);
+}
+
+/** The definition, value by value. */
+export function mergeByLoops(group: Group, merge: TaskVectorMerge): Float32Array {
   return merge.election === undefined
     ? sumTaskVectors(group, merge)
     : electTaskVectors(group, merge, merge.election);
+}
+
+function maskingOf({ sparsify, masking }: TaskVectorMerge): Masking | undefined {
+  return sparsify === undefined ? {} : masking;
+}
+
+/** Positions that rise less those that fall, by the votes. */
+export function electionBalance(
+  group: Group,
+  merge: Pick<TaskVectorMerge, 'weights' | 'sparsify' | 'masking'>,
+  rules: ElectionRules,
+): number {
+  const masking = maskingOf({ ...merge, lambda: 1 });
+  if (masking !== undefined && canVectorise(group)) {
+    return balanceOf(group, { weights: merge.weights, masking, election: rules });
+  }
+  return balanceByLoops(group, merge, rules);
+}
+
+export function balanceByLoops(
+  group: Group,
+  merge: Pick<TaskVectorMerge, 'weights' | 'sparsify'>,
+  rules: ElectionRules,
+): number {
+  let balance = 0;
+  forEachElection(group, merge, { ...rules, merge: 'sum' }, (votes, begin, end) => {
+    balance += votes.balance(end - begin);
+  });
+  return balance;
 }
 
 function sumTaskVectors(group: Group, merge: TaskVectorMerge): Float32Array {
@@ -66,7 +112,7 @@ function electTaskVectors(
 }
 
 /** Hands out the votes, block by block. */
-export function forEachElection(
+function forEachElection(
   group: Group,
   merge: Pick<TaskVectorMerge, 'weights' | 'sparsify' | 'wholeRows'>,
   rules: ElectionRules,

@@ -1,6 +1,7 @@
 /** Bernoulli masks: whether a value is kept depends on seed, tensor name, expert and index alone. */
-import { counterKey, fillRandomBits, type CounterKey } from '../../lib/counter-random.ts';
+import { fillRandomBits, type CounterKey } from '../../lib/counter-random.ts';
 import type { Group } from '../method.ts';
+import { dropKey } from './vector-merge.ts';
 
 const TWO_31 = 2 ** 31;
 const TWO_32 = 2 ** 32;
@@ -11,7 +12,7 @@ export class RandomDrop {
   readonly #words: Uint32Array;
 
   constructor(group: Group, seed: number, blockLength: number) {
-    this.#keys = group.experts.map((_, expert) => counterKey('drop', seed, group.name, expert));
+    this.#keys = group.experts.map((_, expert) => dropKey(seed, group, expert));
     this.#offset = group.offset;
     this.#words = new Uint32Array(blockLength);
   }

@@ -14,7 +14,7 @@ interface Shared {
 
 /** θ0 + λ Σ wk τ̃k, divided by Σ wk where `normalize` says so. */
 export function sumThinned(
-  { thin, wholeRows }: Thinning,
+  { thin, masking, wholeRows }: Thinning,
   group: Group,
   parameters: ParameterValues & Shared & { readonly normalize: boolean },
   context: Context,
@@ -24,13 +24,14 @@ export function sumThinned(
     lambda: parameters.lambda,
     divisor: divisorOf(context.settings, parameters.normalize),
     sparsify: thin(group, parameters, context),
+    masking: masking?.(group, parameters, context),
     wholeRows,
   });
 }
 
 /** θ0 + λ × the τ̃k that agree with the elected sign; an even vote is positive, as in mergekit. */
 export function electThinned(
-  { thin, wholeRows }: Thinning,
+  { thin, masking, wholeRows }: Thinning,
   group: Group,
   parameters: ParameterValues & Shared & ElectionParameters,
   context: Context,
@@ -41,6 +42,7 @@ export function electThinned(
     lambda,
     election: { vote, weigh, merge, evenSign: 1 },
     sparsify: thin(group, parameters, context),
+    masking: masking?.(group, parameters, context),
     wholeRows,
   });
 }

@@ -7,6 +7,7 @@ import { selectionPasses, topSets, type Selected } from '../select-magnitudes.ts
 import { matchL1Pass, rescaledBy, type L1Scales } from './match-l1.ts';
 import { blockLength, type Sparsify } from './merge-task-vectors.ts';
 import { RandomDrop } from './random-drop.ts';
+import type { Masking } from './vector-merge.ts';
 import { MagnitudeRanker } from './rank-magnitudes.ts';
 import { Trimmer } from './trim.ts';
 import { numbersOf } from './weights.ts';
@@ -22,11 +23,24 @@ export interface Thinning {
   passes(parameters: ParameterValues): readonly Pass<Prepared>[];
   /** With the rescaling that was asked for. */
   readonly thin: Thin;
+  /** The same as data, where it can be said so. */
+  readonly masking?: MaskingOf;
 }
 
-function thinning(wholeRows: boolean, plain: Thin, first: Thinning['passes'] = () => []): Thinning {
+type MaskingOf = (
+  group: Group,
+  parameters: ParameterValues,
+  context: Context,
+) => Masking | undefined;
+
+function thinning(
+  wholeRows: boolean,
+  plain: Thin,
+  { first = () => [], masking }: { first?: Thinning['passes']; masking?: MaskingOf } = {},
+): Thinning {
   return {
     wholeRows,
+    ...(masking && { masking }),
     passes: (parameters) => [
       ...first(parameters),
       ...(parameters['rescale'] === 'l1' ? [matchL1Pass<Prepared>(plain, wholeRows)] : []),
@@ -47,17 +61,30 @@ function scale(values: Float64Array, factor: number, count: number): void {
 }
 
 /** DARE (Yu et al. 2024): every value is kept with the probability `density`. */
-export const randomThinning = thinning(false, (group, parameters, { settings, seed }) => {
-  const densities = numbersOf(settings, 'density');
-  const random = new RandomDrop(group, seed, Math.min(BLOCK, group.base.length));
-  return (values, expert, begin, end) => {
-    const density = densities[expert]!;
-    random.drop(values, density, expert, begin, end - begin);
-    if (parameters['rescale'] === 'expected' && density > 0) {
-      scale(values, 1 / density, end - begin);
-    }
-  };
-});
+export const randomThinning = thinning(
+  false,
+  (group, parameters, { settings, seed }) => {
+    const densities = numbersOf(settings, 'density');
+    const random = new RandomDrop(group, seed, Math.min(BLOCK, group.base.length));
+    return (values, expert, begin, end) => {
+      const density = densities[expert]!;
+      random.drop(values, density, expert, begin, end - begin);
+      if (parameters['rescale'] === 'expected' && density > 0) {
+        scale(values, 1 / density, end - begin);
+      }
+    };
+  },
+  {
+    masking(group, { rescale }, { settings, seed, prepared }) {
+      const probabilities = numbersOf(settings, 'density');
+      const scales = probabilities.map((density, expert) => {
+        if (rescale === 'l1') return rescaledBy(prepared, group, expert);
+        return rescale === 'expected' && density > 0 ? 1 / density : 1;
+      });
+      return { random: { seed, probabilities }, ...(rescale === 'none' ? {} : { scales }) };
+    },
+  },
+);
 
 /**
  * DELLA (Deep et al. 2024): within a row the probability to be kept rises with the rank of the magnitude,
@@ -103,7 +130,7 @@ export const crumbThinning = thinning(
   true,
   (group, parameters, context) =>
     parameters['rank'] === 'row' ? rowCrumbs(group, context) : tensorCrumbs(group, context),
-  ({ rank }) => (rank === 'row' ? [] : crumbPasses),
+  { first: ({ rank }) => (rank === 'row' ? [] : crumbPasses) },
 );
 
 /** The authors' order: the top γ go, then the top `density` of the row are kept of what is left. */

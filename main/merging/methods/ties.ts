@@ -14,9 +14,9 @@ import {
   type ElectionParameters,
 } from '../elementwise/parameters.ts';
 import {
-  forEachElection,
+  electionBalance,
   mergeTaskVectors,
-  type Sparsify,
+  type TaskVectorMerge,
 } from '../elementwise/merge-task-vectors.ts';
 import type { ElectionRules } from '../elementwise/sign-election.ts';
 import { Trimmer } from '../elementwise/trim.ts';
@@ -123,7 +123,7 @@ export const ties = defineMethod({
     return mergeTaskVectors(group, {
       weights: weightsOf(settings),
       lambda: parameters.lambda,
-      sparsify: trimmer(group, prepared),
+      ...trimmer(group, prepared),
       election: rulesOf(parameters, prepared),
     });
   },
@@ -147,12 +147,18 @@ function selection(trim: Trim, whole: readonly ParameterValues[]): SelectionRequ
 }
 
 /** In full density nothing was selected, and nothing is dropped. */
-function trimmer(group: Group, prepared: Prepared | undefined): Sparsify | undefined {
-  if (prepared?.kept === undefined) return undefined;
-  const tops = topSets(prepared.kept, group);
+function trimmer(
+  group: Group,
+  prepared: Prepared | undefined,
+): Pick<TaskVectorMerge, 'sparsify' | 'masking'> {
+  if (prepared?.kept === undefined) return {};
+  const tops = topSets(prepared.kept, group).map(([top]) => top!);
   const trim = new Trimmer(Math.min(BLOCK, group.base.length));
-  return (values, expert, begin, end) => {
-    trim.keepTop(values, tops[expert]![0]!, group.offset + begin, end - begin);
+  return {
+    masking: { tops },
+    sparsify(values, expert, begin, end) {
+      trim.keepTop(values, tops[expert]!, group.offset + begin, end - begin);
+    },
   };
 }
 
@@ -170,11 +176,8 @@ const majorityPass = definePass<Prepared, { balance: number }>({
   begin: () => ({ balance: 0 }),
   add(tally, group, parameters, { prepared, settings }) {
     const rules = rulesOf(parameters as ElectionParameters, undefined);
-    const weights = weightsOf(settings);
-    const merge = { weights, sparsify: trimmer(group, prepared) };
-    forEachElection(group, merge, { ...rules, merge: 'sum' }, (votes, begin, end) => {
-      tally.balance += votes.balance(end - begin);
-    });
+    const merge = { weights: weightsOf(settings), ...trimmer(group, prepared) };
+    tally.balance += electionBalance(group, merge, rules);
   },
   combine(into, { balance }) {
     into.balance += balance;

@@ -1,0 +1,213 @@
+/**
+ * Keys of magnitudes, counting them and finding equal ones, for selections: the work on every value as
+ * vector code, with the rare ones left to the caller. It holds one block of values at a time.
+ */
+import {
+  addI32,
+  addWords,
+  and,
+  below,
+  block,
+  branch,
+  branchIf,
+  compile,
+  get,
+  i32,
+  load,
+  loadI32,
+  Locals,
+  loop,
+  memoryOf,
+  notBelow,
+  set,
+  store,
+  storeI32,
+  vector,
+  words,
+  zeros,
+  type Code,
+  type Memory,
+  type Signature,
+} from './wasm.ts';
+
+/** Values of a block. */
+export const KEY_BLOCK = 4096;
+/** Bits of a key below those that are counted first. */
+export const LOW_BITS = 15;
+const BINS = 2 ** (31 - LOW_BITS);
+/** Behind the last key of a block; no finite number has it. */
+const PADDING = 0x7fffffff;
+
+const PLANE = KEY_BLOCK * 4;
+const EXPERT = PLANE;
+const KEYS = 2 * PLANE;
+const FOUND = 3 * PLANE;
+/** Greatest key, least key less one, count of zeros: four lanes each. */
+const SEEN = 4 * PLANE;
+const COUNTS = SEEN + 64;
+
+const wide: Signature = { parameters: ['i32'] };
+const [bytes] = [0] as const;
+
+const eachFour = (offset: number, ...body: Code): Code =>
+  block(
+    loop(
+      branchIf(1, notBelow(get(offset), get(bytes))),
+      body,
+      set(offset, addI32(get(offset), i32(16))),
+      branch(0),
+    ),
+  );
+const key = (offset: number): Code => load(addI32(i32(KEYS), get(offset)));
+
+/** |expert − base|: a difference of fp32 numbers rounded to fp32 once, as after a subtraction in fp64. */
+function differencesOf(memory: Memory): (bytes: number) => void {
+  const locals = new Locals(wide);
+  const [offset] = locals.take('i32', 1) as [number];
+  const difference = vector(0xe5, load(addI32(i32(EXPERT), get(offset))), load(get(offset)));
+  const body = eachFour(
+    offset,
+    store(addI32(i32(KEYS), get(offset)), and(difference, words(0x7fffffff))),
+  );
+  return compile(memory, wide, locals, body);
+}
+
+/** Counts keys by their upper bits. */
+function countOf(memory: Memory): (bytes: number) => void {
+  const locals = new Locals(wide);
+  const [offset, bin] = locals.take('i32', 2) as [number, number];
+  const [greatest, least, none, four] = locals.take('v128', 4) as [number, number, number, number];
+  const lane = (number: number): Code => [
+    // Of the bin's address; keys are positive.
+    set(bin, [get(four), 0xfd, 0x1b, number]),
+    storeI32(get(bin), addI32(loadI32(get(bin), COUNTS), i32(1)), COUNTS),
+  ];
+  const body: Code = [
+    set(greatest, load(i32(SEEN))),
+    set(least, load(i32(SEEN + 16))),
+    set(none, load(i32(SEEN + 32))),
+    eachFour(
+      offset,
+      set(four, key(offset)),
+      set(greatest, vector(0xb9, get(greatest), get(four))),
+      set(least, vector(0xb7, get(least), addWords(get(four), words(0xffffffff)))),
+      // An equality is −1.
+      set(none, vector(0xb1, get(none), vector(0x37, get(four), zeros))),
+      set(four, and(vector(0xad, get(four), i32(LOW_BITS - 2)), words(~3))),
+      [0, 1, 2, 3].map(lane),
+    ),
+    store(i32(SEEN), get(greatest)),
+    store(i32(SEEN + 16), get(least)),
+    store(i32(SEEN + 32), get(none)),
+  ];
+  return compile(memory, wide, locals, body);
+}
+
+type Find = (bytes: number, shift: number, wanted: number) => number;
+
+/** Lists the places of the keys whose bits from `shift` on are `wanted`; returns how many there are. */
+function findOf(memory: Memory): Find {
+  const signature: Signature = { parameters: ['i32', 'i32', 'i32'], result: 'i32' };
+  const [shift, wanted] = [1, 2] as const;
+  const locals = new Locals(signature);
+  const [offset, end, mask] = locals.take('i32', 3) as [number, number, number];
+  const [pattern] = locals.take('v128', 1) as [number];
+  const lane = (number: number): Code => [
+    storeI32(get(end), addI32([get(offset), i32(2), 0x76], i32(number)), FOUND),
+    // Four bytes further where the bit of the lane is set.
+    set(end, addI32(get(end), [[[get(mask), i32(number), 0x76], i32(1), 0x71], i32(2), 0x74])),
+  ];
+  const equal = vector(0x37, vector(0xad, key(offset), get(shift)), get(pattern));
+  const body: Code = [
+    set(pattern, vector(0x11, get(wanted))),
+    eachFour(
+      offset,
+      block(set(mask, vector(0xa4, equal)), branchIf(0, [get(mask), 0x45]), [0, 1, 2, 3].map(lane)),
+    ),
+    [get(end), i32(2), 0x76],
+  ];
+  return compile(memory, signature, locals, body);
+}
+
+export class KeyKernel {
+  /** The numbers of the block, and at the same place their keys. */
+  readonly numbers: Float32Array;
+  readonly keys: Int32Array;
+  readonly #base: Float32Array;
+  readonly #expert: Float32Array;
+  readonly #found: Int32Array;
+  readonly #seen: Int32Array;
+  readonly #counts: Uint32Array;
+  readonly #differences: (bytes: number) => void;
+  readonly #count: (bytes: number) => void;
+  readonly #find: Find;
+  #length = 0;
+
+  constructor() {
+    const memory = memoryOf(COUNTS + BINS * 4);
+    const { buffer } = memory;
+    this.#base = new Float32Array(buffer, 0, KEY_BLOCK);
+    this.#expert = new Float32Array(buffer, EXPERT, KEY_BLOCK);
+    this.numbers = new Float32Array(buffer, KEYS, KEY_BLOCK);
+    this.keys = new Int32Array(buffer, KEYS, KEY_BLOCK);
+    this.#found = new Int32Array(buffer, FOUND, KEY_BLOCK);
+    this.#seen = new Int32Array(buffer, SEEN, 12);
+    this.#counts = new Uint32Array(buffer, COUNTS, BINS);
+    this.#differences = differencesOf(memory);
+    this.#count = countOf(memory);
+    this.#find = findOf(memory);
+    this.#forget();
+  }
+
+  /** Keys of |expert − base| from `begin` to `end`, at most a block. */
+  differences(expert: Float32Array, base: Float32Array, begin: number, end: number): void {
+    this.#base.set(base.subarray(begin, end));
+    this.#expert.set(expert.subarray(begin, end));
+    const length = end - begin;
+    this.#differences(Math.ceil(length / 4) * 16);
+    this.close(length);
+  }
+
+  /** To be called when `keys` was written from outside; says how many there are. */
+  close(length: number): void {
+    this.#length = length;
+    this.keys.fill(PADDING, length, Math.ceil(length / 4) * 4);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Counts the keys of a block by their upper bits; keys must not be negative. */
+  count(): void {
+    this.#count(Math.ceil(this.#length / 4) * 16);
+  }
+
+  /** Adds what was counted since the last time to `into`, by bin; returns how many keys were zero. */
+  takeCounts(into: Float64Array): number {
+    const greatest = Math.max(...this.#seen.subarray(0, 4)) >>> LOW_BITS;
+    const least = Math.min(...new Uint32Array(this.#seen.buffer, SEEN + 16, 4)) >>> LOW_BITS;
+    const zeroCount = this.#seen.subarray(8, 12).reduce((sum, each) => sum + each, 0);
+    addBins(this.#counts, into, 0, 1);
+    addBins(this.#counts, into, Math.max(least, 1), Math.min(greatest + 1, BINS - 1));
+    this.#counts[BINS - 1] = 0;
+    this.#forget();
+    return zeroCount;
+  }
+
+  /** Places in the block of the keys whose bits from `shift` on are those of `like`. */
+  find(like: number, shift: number): Int32Array {
+    const count = this.#find(Math.ceil(this.#length / 4) * 16, shift, like >>> shift);
+    return this.#found.subarray(0, count);
+  }
+
+  #forget(): void {
+    this.#seen.fill(0);
+    this.#seen.fill(-1, 4, 8);
+  }
+}
+
+function addBins(counts: Uint32Array, into: Float64Array, begin: number, end: number): void {
+  for (let bin = begin; bin < end; bin++) into[bin]! += counts[bin]!;
+  if (begin < end) counts.fill(0, begin, end);
+}
