@@ -1,4 +1,4 @@
-/** Small checkpoints in the shape of a LLaMA, written by the product: the same numbers for the same key. */
+/** Small checkpoints in the shape of a LLaMA and adapters of them, written by the product: the same numbers for the same key. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../main/checkpoints/writer.ts';
@@ -57,4 +57,27 @@ export async function writeLlama(
     tie_word_embeddings: false,
   };
   await writeFile(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** Writes `folder` with a LoRA adapter of the queries of the first layer, as PEFT saves it. */
+export async function writeLoraAdapter(folder: string, key: string, width = 16): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const rank = 2;
+  const factor = (letter: 'A' | 'B', shape: readonly number[]) => {
+    const name = `base_model.model.model.layers.0.self_attn.q_proj.lora_${letter}.weight`;
+    const { data } = normalTensor(`adapter ${key} ${name}`, shape, 0.1);
+    return { name, dtype: 'F32', shape, data } as const;
+  };
+  await writeSafetensors(join(folder, 'adapter_model.safetensors'), [
+    factor('A', [rank, width]),
+    factor('B', [width, rank]),
+  ]);
+  const config = {
+    peft_type: 'LORA',
+    r: rank,
+    lora_alpha: 4,
+    target_modules: ['q_proj'],
+    base_model_name_or_path: 'someone/base',
+  };
+  await writeFile(join(folder, 'adapter_config.json'), JSON.stringify(config));
 }

@@ -15,11 +15,12 @@ const titles: Readonly<Record<string, string>> = {
   'embeddings=keep': 'Keep all rows',
 };
 
-export function fixesOf({ id, fix }: Finding, draft: WeightsDraft, session: Paths): Fixes {
+export function fixesOf({ id, fix, what }: Finding, draft: WeightsDraft, session: Paths): Fixes {
   if (id === 'output_exists') {
     return [{ title: 'Replace what is there', draft: { ...draft, overwrite: true } }];
   }
   if (id === 'base_missing') return baseFixes(draft, session);
+  if (id === 'adapter_alone') return adapterFixes(what, draft, session);
   if (fix === undefined) return [];
   // Which rows to keep is a choice; planning names the safer one.
   const all = id === 'vocabulary' ? ['embeddings=crop', 'embeddings=keep'] : [fix];
@@ -37,6 +38,22 @@ function baseFixes(draft: WeightsDraft, session: Paths): Fixes {
       title: `Use ${basename(referenceOf(model, session))} as the base`,
       draft: { ...draft, source: { ...source, base: model.handle } },
     }));
+}
+
+/** The finding begins with the path of the adapter; it is applied to the base, or to the first other model. */
+function adapterFixes(what: string, draft: WeightsDraft, session: Paths): Fixes {
+  const { source } = draft;
+  if (source.kind !== 'form') return [];
+  const adapter = source.models.find(
+    ({ handle, on }) => on === null && what.startsWith(`${session.pathOf(handle)} `),
+  );
+  const onto =
+    source.base ??
+    source.models.find(({ on, handle }) => on === null && handle !== adapter?.handle)?.handle;
+  if (adapter === undefined || onto === undefined || onto === adapter.handle) return [];
+  const models = source.models.map((model) => (model === adapter ? { ...model, on: onto } : model));
+  const title = `Apply it to ${basename(session.pathOf(onto))}`;
+  return [{ title, draft: { ...draft, source: { ...source, models } } }];
 }
 
 function fixed(fix: string, draft: WeightsDraft): Fixes {

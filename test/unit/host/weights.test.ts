@@ -2,12 +2,13 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { WeightsDraft, WeightsFinished, WeightsForm } from '../../../main/api/weights.ts';
+import { openCheckpoint } from '../../../main/checkpoints/open.ts';
 import { methods } from '../../../main/merging/index.ts';
 import { executePlan } from '../../../main/merging/streaming/execute-plan.ts';
 import { recipeFromFlags } from '../../../main/merging/planning/from-flags.ts';
 import { prepareMerge } from '../../../main/merging/planning/prepare.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writeLlama } from '../../support/tiny-llama.ts';
+import { writeLlama, writeLoraAdapter } from '../../support/tiny-llama.ts';
 import {
   draftWith,
   expectFailed,
@@ -220,6 +221,41 @@ describe('a merge', () => {
     expect(handles['base']).toBe(at('base'));
     await expectFailed(merged(draft(), busy.client), 'run.busy');
     await busy.client.runs.cancel({ run });
+  });
+});
+
+describe('an adapter', () => {
+  const lone = (): WeightsDraft => {
+    const models = ['math', 'lora'].map((name) => ({ handle: at(name), on: null, settings: {} }));
+    return draft({ source: form({ method: 'linear', models, base: null, settings: {} }) });
+  };
+
+  beforeEach(() => writeLoraAdapter(join(folder, 'lora'), 'tiny'));
+
+  it('is described with what it was made for', async () => {
+    const card = await host.client.weights.describe({ handle: at('lora') });
+    expect(card).toMatchObject({ kind: 'adapter', madeFor: 'someone/base', tensorCount: 2 });
+    expect(card.architecture).toContain('rank 2');
+  });
+
+  it('needs a model, and is merged as that model changed', async () => {
+    const plan = await host.client.weights.plan(lone());
+    const found = plan.findings.find(({ severity }) => severity === 'error')!;
+    expect(found.fixes.map(({ title }) => title)).toEqual(['Apply it to math']);
+    const { parents } = await merged(found.fixes[0]!.draft);
+    expect(parents.length).toBeGreaterThan(1);
+    // Half of the change: the mean of the model, and of the model with the adapter.
+    const values = async (name: string, tensor: string) => {
+      const checkpoint = await openCheckpoint(join(folder, name));
+      const { data } = await checkpoint.read(tensor);
+      await checkpoint.close();
+      return data;
+    };
+    const query = 'model.layers.0.self_attn.q_proj.weight';
+    const [before, after] = [await values('math', query), await values('merged', query)];
+    expect(Math.max(...after.map((x, i) => Math.abs(x - before[i]!)))).toBeGreaterThan(0.001);
+    const key = 'model.layers.0.self_attn.k_proj.weight';
+    expect(await values('merged', key)).toEqual(await values('math', key));
   });
 });
 
