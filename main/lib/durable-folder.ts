@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readdir, readFile, realpath, rm, rmdir } from 'node
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, renameOver, syncFolder, writeFileDurably, writing } from './durable-file.ts';
 import { AppError, throwIfCancelled } from './errors.ts';
-import { temporaryName } from './temporaries.ts';
+import { sweepStaleTemporaries, temporaryName } from './temporaries.ts';
 
 /** Lists what was written, so that a folder with a person's own files in it is never removed. */
 const FOLDER_MARKER = '.mergewright.json';
@@ -84,30 +84,53 @@ async function occupantOf(target: string, overwrite: boolean): Promise<Occupant>
 /** Moves the finished folder to its place. A replaced folder is removed only after that. */
 async function publish(temporary: string, target: string, occupant: Occupant): Promise<void> {
   const parent = dirname(target);
-  if (occupant !== 'ours') {
-    if (occupant === 'empty') await rmdir(target);
-    await renameOver(temporary, target);
-    await syncFolder(parent);
+  if (occupant === 'ours') {
+    await exchange(temporary, target);
     return;
   }
+  if (occupant === 'empty') await rmdir(target);
+  await renameOver(temporary, target);
+  await settle(target, syncFolder(parent));
+}
+
+/** Moves the folder at `target` away, `temporary` to its place, and removes the old one. */
+async function exchange(temporary: string, target: string): Promise<void> {
+  const parent = dirname(target);
   const container = join(parent, temporaryName('old'));
   const moved = join(container, basename(target));
   await mkdir(container);
   try {
     await renameOver(target, moved);
-    await renameOver(temporary, target);
   } catch (error) {
-    await renameOver(moved, target).catch(() => undefined);
     await rmdir(container).catch(() => undefined);
     throw error;
   }
-  await syncFolder(parent);
-  await rm(container, { recursive: true, force: true });
+  try {
+    await renameOver(temporary, target);
+  } catch (error) {
+    await writing(target, renameOver(moved, target), `the old folder was moved to ${moved}`);
+    await rmdir(container).catch(() => undefined);
+    throw error;
+  }
+  const synced = settle(target, syncFolder(parent));
+  // What cannot be removed now is removed by the next sweep.
+  const removed = synced.then(() => rm(container, { recursive: true, force: true }));
+  await removed.catch(() => undefined);
+  await synced;
 }
 
-/** Where a folder really comes to lie, and whether one may: throws `file.folder_*` where it may not. */
+/** The last step, when the new folder can be seen already. */
+async function settle(target: string, step: Promise<void>): Promise<void> {
+  await writing(target, step, 'the new folder is in place, but a power cut now could undo that');
+}
+
+/**
+ * Where a folder really comes to lie, and whether one may: throws `file.folder_*` where it may not. Clears what dead
+ * processes left beside it first, for one of them may have died between moving an old folder away and its replacement.
+ */
 export async function folderPlace(target: string, overwrite: boolean): Promise<string> {
   const final = await realpath(target).catch(() => resolve(target));
+  await sweepStaleTemporaries(dirname(final)).catch(() => undefined);
   await writing(target, occupantOf(final, overwrite));
   return final;
 }

@@ -21,7 +21,6 @@ import {
   isTemporaryName,
   replaceFolderDurably,
   sweepStaleTemporaries,
-  writeFileDurably,
 } from '../../../main/lib/durable.ts';
 
 /** The child as one plain script, so that starting it costs nothing and makes no calls of its own. */
@@ -66,6 +65,12 @@ function requireTool(context: TestContext, present: boolean, reason: string): vo
 async function run(command: string, ...args: string[]): Promise<Outcome> {
   const { stdout } = await promisify(execFile)(command, args, { env });
   return JSON.parse(stdout) as Outcome;
+}
+
+async function exportOld(): Promise<void> {
+  await replaceFolderDurably(join(folder, 'export'), (temporary) =>
+    writeFile(join(temporary, 'model'), 'old'),
+  );
 }
 
 /** Runs the child on a disk of one mebibyte that holds an old target. */
@@ -140,14 +145,31 @@ describe('when a system call fails', () => {
   });
 
   it('the second rename of a folder: the old folder is put back', async () => {
-    await replaceFolderDurably(join(folder, 'export'), (temporary) =>
-      writeFile(join(temporary, 'model'), 'old'),
-    );
+    await exportOld();
     // The first two renames place the files in the temporary folder, the third moves the old one away.
     const outcome = await inject('rename:error=EIO:when=4', 'overwrite');
     expect(outcome.code).toBe('file.write_failed');
     expect(outcome.names).toEqual(['export', 'target']);
     expect(await readFile(join(folder, 'export', 'model'), 'utf8')).toBe('old');
+  });
+
+  it('that rename and the one that would undo it: the error says where the old folder is', async () => {
+    await exportOld();
+    const outcome = await inject('rename:error=EIO:when=4+', 'overwrite');
+    expect(outcome.code).toBe('file.write_failed');
+    const [, moved = ''] = /the old folder was moved to (\S+)/.exec(outcome.message) ?? [];
+    expect(await readFile(join(moved, 'model'), 'utf8')).toBe('old');
+    // The next one puts it back before it begins, and leaves nothing beside it.
+    const next = await run(node[0]!, node[1]!, 'overwrite', folder);
+    expect([next.code, next.names]).toEqual(['done', ['export', 'target']]);
+  });
+
+  it('the last sync of a folder: the new one is there, the old one is not, and the error says so', async () => {
+    await exportOld();
+    const outcome = await inject('fsync:error=EIO:when=8', 'overwrite');
+    expect(outcome.code).toBe('file.write_failed');
+    expect(outcome.message).toContain('the new folder is in place');
+    expect(await readFile(join(folder, 'export', 'model'), 'utf8')).toBe('new');
   });
 });
 
@@ -174,9 +196,7 @@ describe('the protocol, as the system sees it', () => {
   });
 
   it('everything in a folder is synced before the old one is moved away', async () => {
-    await replaceFolderDurably(join(folder, 'export'), (temporary) =>
-      writeFile(join(temporary, 'model'), 'old'),
-    );
+    await exportOld();
     const calls = await callsOf('overwrite');
     const moved = calls.indexOf('rename /export');
     const synced = calls.slice(0, moved).slice(-3).toSorted();
@@ -222,15 +242,21 @@ describe('a killed process', () => {
   });
 
   it.each([1, 2, 3, 4])('replacing a folder, at rename number %i', async (when) => {
-    await replaceFolderDurably(join(folder, 'export'), (temporary) =>
-      writeFileDurably(join(temporary, 'model'), 'old'),
-    );
+    await exportOld();
     runAndKill('rename', when, 'overwrite');
     const cleared = await sweepStaleTemporaries(folder);
     // From the third on there is a second temporary, for the old folder; at the fourth it is in there.
     expect(cleared).toHaveLength(when >= 3 ? 2 : 1);
     expect(await readdir(folder)).toEqual(['export', 'target']);
     expect(await readFile(join(folder, 'export', 'model'), 'utf8')).toBe('old');
+  });
+
+  it.each([1, 3, 4])('replacing a folder again after a kill at rename number %i', async (when) => {
+    await exportOld();
+    runAndKill('rename', when, 'overwrite');
+    const outcome = await run(node[0]!, node[1]!, 'overwrite', folder);
+    expect([outcome.code, outcome.names]).toEqual(['done', ['export', 'target']]);
+    expect(await readFile(join(folder, 'export', 'model'), 'utf8')).toBe('new');
   });
 
   function runAndKill(call: string, when: number, mode: string): void {
