@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, isAbsolute } from 'node:path';
-import { replaceFileDurably, writeFileDurably } from '../../lib/durable.ts';
+import { replaceFileDurably, writeFileDurably, writing } from '../../lib/durable.ts';
 import type { CompanionFile } from '../plan.ts';
 import { INDEX_FILE, shardIndex, type OutputLayout } from './output-layout.ts';
 import type { ParentFile } from './parent-hashes.ts';
@@ -28,12 +28,12 @@ export async function writeCompanions(
   await write('README.md', await mergeCard(provenance, files));
   for (const companion of provenance.plan.companions) {
     const path = placeOf(folder, companion);
-    await mkdir(dirname(path), { recursive: true });
+    await writing(path, mkdir(dirname(path), { recursive: true }));
     if (companion.kind === 'text') await writeFileDurably(path, companion.text, { signal });
     else await copyFile(companion.from, path, signal);
   }
-  await rm(scratch, { recursive: true, force: true });
-  await rm(journal.path);
+  await writing(scratch, rm(scratch, { recursive: true, force: true }));
+  await writing(journal.path, rm(journal.path));
 }
 
 /** Names come from plans, which may come from elsewhere: they stay inside the folder. */

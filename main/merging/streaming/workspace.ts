@@ -38,7 +38,7 @@ export async function openWorkspace(
     // Of another merge, which may go on; without a journal nobody can.
     if (found !== undefined && found.state.head.target !== head.target) continue;
     const same = resume && !adopted && found?.state.head.identity === identity;
-    if (!same) await rm(left, { recursive: true, force: true });
+    if (!same) await writing(place, rm(left, { recursive: true, force: true }));
     // Whoever renames it first has it: the new name carries the process it belongs to.
     else
       adopted = await rename(left, folder).then(
@@ -49,12 +49,17 @@ export async function openWorkspace(
   const scratch = join(folder, 'scratch');
   const earlier = adopted ? Journal.open(folder) : undefined;
   if (earlier !== undefined) {
-    await rm(scratch, { recursive: true, force: true });
+    await writing(place, rm(scratch, { recursive: true, force: true }));
     await sweepStaleTemporaries(folder);
     return { folder, scratch, journal: earlier.journal, earlier: earlier.state };
   }
   await writing(place, mkdir(folder, { recursive: adopted }));
-  return { folder, scratch, journal: Journal.create(folder, head), earlier: undefined };
+  try {
+    return { folder, scratch, journal: Journal.create(folder, head), earlier: undefined };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Makes the weight files at their full size, where they are not there yet; throws `file.disk_full`. */
