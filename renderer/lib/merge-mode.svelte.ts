@@ -22,3 +22,9 @@ export const mergeMode = {
 export function weightsInSight(): boolean {
   return navigation.view === 'merge' && mode === 'weights';
 }
+
+/** Goes to where runs are made. */
+export function showRuns(): void {
+  mergeMode.set('measure');
+  navigation.go('merge');
+}
