@@ -2,7 +2,7 @@
 import type { OutputDType } from '../checkpoints/writer.ts';
 import type { Engine } from '../engine/engine.ts';
 import { replaceFolderDurably } from '../lib/durable.ts';
-import { AppError, throwIfCancelled } from '../lib/errors.ts';
+import { throwIfCancelled } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { ExportFolder, type ExportedFile } from './folder.ts';
 import { modelCard } from './model-card.ts';
@@ -137,23 +137,7 @@ export async function exportModel(
     result = { path: target, format, kind, files, bytes, verification, snippet: code };
   };
   const place = { signal, overwrite: options.overwrite ?? false };
-  await replaceFolderDurably(target, (temporary) => namingTarget(build, temporary, target), place);
+  await replaceFolderDurably(target, build, place);
   if (result === undefined) throw new Error('the export was not built');
   return result;
-}
-
-/** Errors name the place the files would have had, not the folder that is gone by then. */
-async function namingTarget(
-  build: (path: string) => Promise<void>,
-  temporary: string,
-  target: string,
-): Promise<void> {
-  try {
-    await build(temporary);
-  } catch (error) {
-    if (!(error instanceof AppError) || error.where?.startsWith(temporary) !== true) throw error;
-    const where = `${target}${error.where.slice(temporary.length)}`;
-    const { what, hint } = error;
-    throw new AppError(error.code, { what, where, hint, cause: error });
-  }
 }

@@ -1,7 +1,14 @@
 /** Building a folder of files beside its final place, and moving it there only when it is complete. */
 import { lstat, mkdir, open, readdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { errnoOf, renameOver, syncFolder, writeFileDurably, writing } from './durable-file.ts';
+import {
+  errnoOf,
+  renameOver,
+  syncFolder,
+  writeError,
+  writeFileDurably,
+  writing,
+} from './durable-file.ts';
 import { AppError, throwIfCancelled } from './errors.ts';
 import { sweepStaleTemporaries, temporaryName } from './temporaries.ts';
 
@@ -156,6 +163,19 @@ export async function publishFolderDurably(
 }
 
 /**
+ * An error about a file of an unfinished folder names the place the file would have had, and does not say that the file
+ * is there: the folder is gone by then.
+ */
+export function atFinalPlace(error: unknown, unfinished: string, target: string): unknown {
+  if (!(error instanceof AppError) || error.where?.startsWith(unfinished) !== true) return error;
+  const where = `${target}${error.where.slice(unfinished.length)}`;
+  const { code, what, hint, cause } = error;
+  const failedCall = code === 'file.write_failed' || code === 'file.disk_full' ? cause : undefined;
+  if (errnoOf(failedCall) !== '') return writeError(failedCall, where);
+  return new AppError(code, { what, where, hint, cause: error });
+}
+
+/**
  * Builds a folder beside `target` and renames it into place, everything synced; `build` fills the
  * temporary folder it is given. An existing target is refused (`file.folder_not_ours`,
  * `file.folder_exists`) unless it is empty, or was written by this function, holds nothing else and
@@ -178,6 +198,6 @@ export async function replaceFolderDurably(
     await publishFolderDurably(temporary, target, options);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    throw error;
+    throw atFinalPlace(error, temporary, target);
   }
 }

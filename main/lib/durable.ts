@@ -7,7 +7,12 @@ export {
   writing,
 } from './durable-file.ts';
 export type { DurableFile } from './durable-file.ts';
-export { folderPlace, publishFolderDurably, replaceFolderDurably } from './durable-folder.ts';
+export {
+  atFinalPlace,
+  folderPlace,
+  publishFolderDurably,
+  replaceFolderDurably,
+} from './durable-folder.ts';
 export { appendLine, readJsonLines } from './json-lines.ts';
 export {
   abandonedMerges,

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import manifest from '../../../package.json' with { type: 'json' };
 import { layoutSafetensors } from '../../checkpoints/writer.ts';
-import { folderPlace, publishFolderDurably, writing } from '../../lib/durable.ts';
+import { atFinalPlace, folderPlace, publishFolderDurably, writing } from '../../lib/durable.ts';
 import { CancelledError, throwIfCancelled } from '../../lib/errors.ts';
 import type { MergePlan } from '../plan.ts';
 import { budgetOf, defaultCeiling, type Budget } from './budget.ts';
@@ -109,7 +109,7 @@ export async function executePlan(
     const cancelled = signal?.aborted === true;
     if (cancelled && resume) keepWorkspace(workspace);
     else await discardWorkspace(workspace);
-    throw cancelled ? new CancelledError() : error;
+    throw cancelled ? new CancelledError() : atFinalPlace(error, workspace.folder, target);
   }
 }
 

@@ -6,6 +6,7 @@ import { mkdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   abandonedMerges,
+  atFinalPlace,
   releaseTemporary,
   requireSpace,
   sweepStaleTemporaries,
@@ -58,7 +59,7 @@ export async function openWorkspace(
     return { folder, scratch, journal: Journal.create(folder, head), earlier: undefined };
   } catch (error) {
     await rm(folder, { recursive: true, force: true }).catch(() => undefined);
-    throw error;
+    throw atFinalPlace(error, folder, place);
   }
 }
 

@@ -164,6 +164,14 @@ describe('when a system call fails', () => {
     expect([next.code, next.names]).toEqual(['done', ['export', 'target']]);
   });
 
+  it('a sync inside an unfinished folder: the error names the final place and promises nothing', async () => {
+    const outcome = await inject('fsync:error=EIO:when=2', 'overwrite');
+    expect(outcome.code).toBe('file.write_failed');
+    expect(outcome.message).toContain(`, in ${join(folder, 'export', 'model')}; `);
+    expect(outcome.message).toContain('nothing at this path was changed');
+    expect(outcome.names).toEqual(['target']);
+  });
+
   it('the last sync of a folder: the new one is there, the old one is not, and the error says so', async () => {
     await exportOld();
     const outcome = await inject('fsync:error=EIO:when=8', 'overwrite');
