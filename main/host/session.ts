@@ -11,6 +11,9 @@ import { OpenProject } from './open-project.ts';
 import { Results } from './results.ts';
 import { TaskVectorCache } from './task-vector-cache.ts';
 
+/** Longer than a message is on its way within a busy machine. */
+const grantMs = 1000;
+
 export interface SessionOptions {
   /** Tells the process that owns the windows. */
   readonly tell: (message: FromHost) => void;
@@ -30,6 +33,7 @@ export class Session {
   readonly taskVectors = new TaskVectorCache();
   readonly #tell: SessionOptions['tell'];
   readonly #grants = new Map<string, string>();
+  readonly #awaited = new Map<string, () => void>();
   #project: OpenProject | undefined;
   #reopening: Promise<void> = Promise.resolve();
 
@@ -42,6 +46,24 @@ export class Session {
   /** From now on `handle` stands for `path`. */
   grant(handle: string, path: string): void {
     this.#grants.set(handle, path);
+    this.#awaited.get(handle)?.();
+  }
+
+  /**
+   * Settles when the handles are granted, or after a moment. A grant comes through another port than the call
+   * that names its handle, and may come later, although it was sent before.
+   */
+  async granted(handles: readonly string[]): Promise<void> {
+    const missing = handles.filter((handle) => !this.#grants.has(handle));
+    if (missing.length === 0) return;
+    const all = missing.map(
+      (handle) => new Promise<void>((resolve) => this.#awaited.set(handle, resolve)),
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, grantMs)));
+    await Promise.race([Promise.all(all), patience]);
+    clearTimeout(timer);
+    for (const handle of missing) this.#awaited.delete(handle);
   }
 
   /** The path behind a handle. A handle that was never granted is a fault of the window, or an attack. */

@@ -13,7 +13,7 @@ export async function strangerError(error: unknown, path: string): Promise<unkno
   return new AppError('checkpoint.wrong_format', {
     what: `"${basename(path)}" is no checkpoint`,
     where: path,
-    hint: 'add the folder of a model, or a file with weights',
+    hint: 'add the folder of a model, or a file with weights such as .safetensors',
     cause: error,
   });
 }

@@ -108,6 +108,14 @@ describe('a model', () => {
   });
 });
 
+it('a handle may be granted a moment after the call that names it was sent', async () => {
+  const path = join(folder, 'base');
+  const handle = 'b'.repeat(32);
+  const asked = host.client.weights.describe({ handle });
+  setTimeout(() => host.send({ type: 'grant', handle, path }), 50);
+  expect((await asked).title).toBe('base');
+});
+
 describe('a plan', () => {
   it('says what the merge needs and where it goes', async () => {
     const plan = await host.client.weights.plan(draft());
