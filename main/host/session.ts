@@ -11,8 +11,8 @@ import { OpenProject } from './open-project.ts';
 import { Results } from './results.ts';
 import { TaskVectorCache } from './task-vector-cache.ts';
 
-/** Longer than a message is on its way within a busy machine. */
-const grantMs = 1000;
+/** Much longer than a message is on its way between two processes. */
+const grantMs = 100;
 
 export interface SessionOptions {
   /** Tells the process that owns the windows. */

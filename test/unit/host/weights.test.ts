@@ -112,7 +112,7 @@ it('a handle may be granted a moment after the call that names it was sent', asy
   const path = join(folder, 'base');
   const handle = 'b'.repeat(32);
   const asked = host.client.weights.describe({ handle });
-  setTimeout(() => host.send({ type: 'grant', handle, path }), 50);
+  setTimeout(() => host.send({ type: 'grant', handle, path }), 20);
   expect((await asked).title).toBe('base');
 });
 
