@@ -24,7 +24,9 @@ export function methodIndex(): string {
     "import type { Method } from './method.ts';",
     ...files.map((file) => `import { ${exportName(file)} } from './methods/${file}.ts';`),
     '',
-    `export const methods: readonly Method[] = [${files.map(exportName).join(', ')}];`,
+    'export const methods: readonly Method[] = [',
+    ...files.map((file) => `  ${exportName(file)},`),
+    '];',
     '',
   ].join('\n');
 }

@@ -28,4 +28,32 @@ import { ties } from './methods/ties.ts';
 import { tsvM } from './methods/tsv-m.ts';
 import { wudi } from './methods/wudi.ts';
 
-export const methods: readonly Method[] = [breadcrumbs, breadcrumbsTies, consensus, dareLinear, dareTies, della, dellaLinear, emr, isoC, isoCts, karcher, knots, linear, magmax, metagpt, modelStock, multislerp, nuslerp, passthrough, pcb, sce, simpleAverage, slerp, taskArithmetic, ties, tsvM, wudi];
+export const methods: readonly Method[] = [
+  breadcrumbs,
+  breadcrumbsTies,
+  consensus,
+  dareLinear,
+  dareTies,
+  della,
+  dellaLinear,
+  emr,
+  isoC,
+  isoCts,
+  karcher,
+  knots,
+  linear,
+  magmax,
+  metagpt,
+  modelStock,
+  multislerp,
+  nuslerp,
+  passthrough,
+  pcb,
+  sce,
+  simpleAverage,
+  slerp,
+  taskArithmetic,
+  ties,
+  tsvM,
+  wudi,
+];

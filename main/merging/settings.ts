@@ -20,7 +20,7 @@ export interface MethodSettings {
 }
 
 /** All parameters of a method in one table, as forms, flags and recipes show them. */
-export function parameterTable(method: Method): Parameterized {
+function parameterTable(method: Method): Parameterized {
   return { id: method.id, parameters: { ...method.parameters, ...method.perExpert } };
 }
 

@@ -62,7 +62,7 @@ it('lists the keys of every entry of the menu that has any', async () => {
       .flatMap((menu) => menu.submenu?.items ?? [])
       .filter((item) => item.visible && !item.role)
       // Null where an entry has none, whatever the types say.
-      .flatMap(({ accelerator }) => (accelerator ? [String(accelerator)] : [])),
+      .flatMap(({ accelerator }) => (accelerator ? [accelerator] : [])),
   );
   expect(accelerators.length).toBeGreaterThan(15);
   const printed = accelerators.map((text) =>
