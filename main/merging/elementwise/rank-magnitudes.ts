@@ -1,20 +1,24 @@
 /**
  * Orders the values of a row by magnitude, the greatest first and equal ones by index: a stable radix
- * sort of bit patterns by 11 bits at a time, which takes the same few steps for every value.
+ * sort of bit patterns, a few bits at a time, which takes the same few steps for every value.
  */
 import { magnitudeKeys } from '../select-counts.ts';
 
-const DIGIT = 11;
-const BINS = 2 ** DIGIT;
+/** Below it the bins of large digits would take longer than the values. */
+const LONG_ROW = 8192;
+const digitOf = (rowLength: number) => (rowLength < LONG_ROW ? 8 : 11);
 
 export class MagnitudeRanker {
   readonly #rounded: Float32Array;
   readonly #keys: Int32Array;
   readonly #other: Uint32Array;
   readonly #order: Uint32Array;
-  readonly #starts = new Uint32Array(BINS);
+  readonly #starts: Uint32Array;
+  readonly #digit: number;
 
   constructor(rowLength: number) {
+    this.#digit = digitOf(rowLength);
+    this.#starts = new Uint32Array(2 ** this.#digit);
     this.#rounded = new Float32Array(rowLength);
     this.#keys = new Int32Array(this.#rounded.buffer);
     this.#order = new Uint32Array(rowLength);
@@ -29,24 +33,25 @@ export class MagnitudeRanker {
     let from = this.#other;
     let to = this.#order;
     for (let i = 0; i < count; i++) from[i] = i;
-    for (let shift = 0; shift < 31; shift += DIGIT) {
-      this.#startsOf(shift, count);
+    for (let shift = 0; shift < 31; shift += this.#digit) {
+      findStarts(this.#keys, this.#starts, shift, count);
       scatter(this.#keys, from, to, this.#starts, shift, count);
       [from, to] = [to, from];
     }
     return from;
   }
+}
 
-  /** Where the values of each digit begin, the greatest digit first. */
-  #startsOf(shift: number, count: number): void {
-    const starts = this.#starts.fill(0);
-    for (let i = 0; i < count; i++) starts[(this.#keys[i]! >>> shift) & (BINS - 1)]!++;
-    let start = 0;
-    for (let digit = BINS - 1; digit >= 0; digit--) {
-      const size = starts[digit]!;
-      starts[digit] = start;
-      start += size;
-    }
+/** Where the values of each digit begin, the greatest digit first. */
+function findStarts(keys: Int32Array, starts: Uint32Array, shift: number, count: number): void {
+  const mask = starts.length - 1;
+  starts.fill(0);
+  for (let i = 0; i < count; i++) starts[(keys[i]! >>> shift) & mask]!++;
+  let start = 0;
+  for (let digit = mask; digit >= 0; digit--) {
+    const size = starts[digit]!;
+    starts[digit] = start;
+    start += size;
   }
 }
 
@@ -58,8 +63,9 @@ function scatter(
   shift: number,
   count: number,
 ): void {
+  const mask = starts.length - 1;
   for (let i = 0; i < count; i++) {
     const index = from[i]!;
-    to[starts[(keys[index]! >>> shift) & (BINS - 1)]!++] = index;
+    to[starts[(keys[index]! >>> shift) & mask]!++] = index;
   }
 }

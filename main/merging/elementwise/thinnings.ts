@@ -106,10 +106,11 @@ export const rankedThinning = thinning(true, (group, parameters, { settings, see
     const epsilon = epsilons[expert]!;
     for (let at = begin; at < end; at += row) {
       const own = values.subarray(at - begin, at - begin + row);
-      ranker.order(own).forEach((index, place) => {
+      const order = ranker.order(own);
+      for (let place = 0; place < row; place++) {
         const rise = row === 1 ? 0.5 : (row - 1 - place) / (row - 1);
-        probabilities[index] = density - epsilon + 2 * epsilon * rise;
-      });
+        probabilities[order[place]!] = density - epsilon + 2 * epsilon * rise;
+      }
       random.dropEach(own, probabilities, expert, at, parameters['rescale'] === 'expected');
     }
   };
@@ -144,9 +145,9 @@ function rowCrumbs(group: Group, { settings }: Context): Sparsify {
     const last = first + Math.floor(densities[expert]! * row);
     for (let at = 0; at < end - begin; at += row) {
       const own = values.subarray(at, at + row);
-      ranker.order(own).forEach((index, place) => {
-        if (place < first || place >= last) own[index] = 0;
-      });
+      const order = ranker.order(own);
+      for (let place = 0; place < first; place++) own[order[place]!] = 0;
+      for (let place = last; place < row; place++) own[order[place]!] = 0;
     }
   };
 }
