@@ -70,12 +70,10 @@ async function tryDisk(
   const wrong: string[] = [];
   const before = scenario.old === undefined ? 'nothing' : 'old';
   const done = full.code === 0;
-  // The message names the place that was asked for.
-  if (!done) {
-    wrong.push(
-      ...unclear(full, new RegExp(`error\\[file\\.disk_full\\].*${parent}.*free some space`)),
-    );
-  }
+  // Pre-flight sees what is too little from the start, and names the disk; later the place that was asked for is named.
+  const refused = `error\\[merge\\.preflight\\]: Not enough disk space: .* at ${parent}(/${RESULT})?; make room`;
+  const failed = `error\\[file\\.disk_full\\]: .*, in ${join(parent, RESULT)}.*; free some space`;
+  if (!done) wrong.push(...unclear(full, new RegExp(`${refused}|${failed}`)));
   wrong.push(...(await atRest(join(seen, 'full'), RESULT, scenario, [done ? 'new' : before])));
   const was = standing(await readState(join(seen, 'full'), RESULT), scenario);
   wrong.push(...againOutcome(await seenOf(seen, 'again'), was === 'new'));

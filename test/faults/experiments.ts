@@ -51,7 +51,12 @@ async function startAgain(
 
 /** A result that came into place before the kill is not written again unless that is asked for. */
 export function againOutcome({ code, err }: Ended, wasNew: boolean): string[] {
-  if (code === 0 || (wasNew && err.includes('error[file.folder_exists]'))) return [];
+  if (
+    code === 0 ||
+    (wasNew &&
+      /error\[(file\.folder_exists|merge\.preflight\]: The result exists already)/.test(err))
+  )
+    return [];
   return [`the next start ended with ${String(code)}: ${err}`];
 }
 

@@ -48,17 +48,27 @@ export function runProgram(
 
 type Draft = Omit<Scenario, 'old' | 'new' | 'durationMs'>;
 
-/** Makes the inputs and runs everything once without faults; undefined where calls cannot be counted. */
-export async function openLaboratory(folder: string): Promise<Laboratory | undefined> {
+/**
+ * Makes the inputs of the `wanted` scenarios and runs each once without faults; undefined where calls cannot be
+ * counted.
+ */
+export async function openLaboratory(
+  folder: string,
+  wanted: (id: string) => boolean = () => true,
+): Promise<Laboratory | undefined> {
   const library = buildInterposer(folder);
   if (library === undefined) return undefined;
   const env = { XDG_CACHE_HOME: join(folder, 'cache'), FORCE_COLOR: '0' };
-  const drafts = [
-    ...(await draftMerges(folder, library, env)),
-    ...(await draftExports(folder, env)),
-  ];
   const scenarios: Scenario[] = [];
-  for (const draft of drafts) scenarios.push(await rehearse(draft, folder, env));
+  for (const [ids, draft] of [
+    [mergeIds, draftMerges],
+    [exportIds, draftExports],
+  ] as const) {
+    if (!ids.some(wanted)) continue;
+    for (const each of await draft(folder, library, env)) {
+      if (wanted(each.id)) scenarios.push(await rehearse(each, folder, env));
+    }
+  }
   return { folder, library, env, scenarios };
 }
 
@@ -81,6 +91,9 @@ async function succeed(env: NodeJS.ProcessEnv, words: readonly string[]): Promis
   if (ended.code !== 0) throw new Error(`mergewright ${words.join(' ')}: ${ended.err}`);
   return ended;
 }
+
+const mergeIds = ['merge', 'merge-overwriting', 'merge-resumed-overwriting'] as const;
+const exportIds = ['export-safetensors', 'export-onnx'] as const;
 
 const nothing = (): Promise<void> => Promise.resolve();
 
@@ -141,7 +154,11 @@ const methods = [
   { id: 'wemoe_1', method: 'wemoe', parameters: { router_layers: 1, steps: 2 } },
 ];
 
-async function draftExports(folder: string, env: NodeJS.ProcessEnv): Promise<Draft[]> {
+async function draftExports(
+  folder: string,
+  _library: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Draft[]> {
   const inputs = join(folder, 'vision');
   await mkdir(inputs);
   const { recipe } = await createTinyProject(inputs, methods);
@@ -155,10 +172,10 @@ async function draftExports(folder: string, env: NodeJS.ProcessEnv): Promise<Dra
     const how = ['--format', format, '--method', 'wemoe_1'];
     return ['export', run, ...how, '--out', join(parent, RESULT)];
   };
-  return ['safetensors', 'onnx'].map((format) => ({
-    id: `export-${format}`,
+  return exportIds.map((id) => ({
+    id,
     inputs,
     prepare: nothing,
-    words: (parent) => words(format, parent),
+    words: (parent) => words(id.replace('export-', ''), parent),
   }));
 }
