@@ -14,17 +14,14 @@ export default defineConfig({
         extends: true,
         test: { name: 'fast', include: ['test/{unit,golden,laws,fuzz}/**/*.test.ts'] },
       },
-      {
-        // The built program, in processes of its own: one file after another, so that each has the machine to itself.
-        extends: true,
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          fileParallelism: false,
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
-        },
-      },
+      ...[
+        // The built program and the built application, in processes of their own: one file after another.
+        { name: 'program', include: ['test/e2e/*.test.ts'] },
+        { name: 'app', include: ['test/e2e/app/*.test.ts'] },
+      ].map((project) => ({
+        extends: true as const,
+        test: { ...project, fileParallelism: false, testTimeout: 600_000, hookTimeout: 600_000 },
+      })),
     ],
   },
 });

@@ -10,7 +10,8 @@ failed=0
 skipped=0
 failed_steps=()
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+program=
+trap '[ -z "$program" ] || kill "$program" 2>/dev/null; rm -rf "$scratch"' EXIT
 
 seconds() { awk -v from="$1" -v to="$(date +%s%N)" 'BEGIN { printf "%.1f s", (to - from) / 1e9 }'; }
 
@@ -61,7 +62,19 @@ step 'dead code, dependencies (knip)' knip --no-progress
 step 'bundle (esbuild)' npm run --silent build
 step 'desktop (esbuild, vite)' npm run --silent build:desktop
 tests 'tests: unit, golden, laws, fuzz' vitest run --project fast
-tests 'tests: end to end' vitest run --project e2e
+
+# The application's tests mostly wait for its windows; the program's compute meanwhile.
+TALLY_FILE="$scratch/program.tally" vitest run --project program >"$scratch/program.log" 2>&1 </dev/null &
+program=$!
+await_program() {
+  local status=0
+  wait "$program" || status=$?
+  cat "$scratch/program.log"
+  [ ! -f "$scratch/program.tally" ] || cp "$scratch/program.tally" "$TALLY_FILE"
+  return "$status"
+}
+tests 'tests: end to end, application' vitest run --project app
+tests 'tests: end to end, program' await_program
 
 if [ "${#failed_steps[@]}" -ne 0 ]; then
   printf 'failed: %s\n' "${failed_steps[@]}"
