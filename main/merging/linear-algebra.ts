@@ -1,18 +1,34 @@
 /**
- * Dense linear algebra as the spectral methods need it: everything is made of fp64 matrix products, and
+ * Dense linear algebra as the spectral methods need it: everything is made of matrix products, and
  * the engine computes those. Nothing is drawn at random: the same input gives the same bytes, with any
  * number of threads on the same kind of processor.
  */
 import { leadingSingularValues } from '../engine/linear/leading-singular-values.ts';
-import { columnRange, transposed, type Matrix, type Multiply } from '../engine/linear/matrix.ts';
+import {
+  columnRange,
+  combined,
+  transposed,
+  type Matrix,
+  type Multiply,
+} from '../engine/linear/matrix.ts';
 import { polarIteration } from '../engine/linear/polar-iteration.ts';
 import {
   normalizedByPower,
   singularValues,
   type SingularValues,
 } from '../engine/linear/singular-values.ts';
+import { singleLeading } from '../engine/linear/single-leading.ts';
+import { singlePolar } from '../engine/linear/single-polar.ts';
+import { singleSubspace, type PairedBases } from '../engine/linear/single-subspace.ts';
+import { toDouble, toSingle, type Products } from '../engine/linear/single.ts';
 import { estimateSpectrum } from '../engine/linear/spectrum.ts';
-import { createMatrixProduct } from '../engine/onnx/matrix-product.ts';
+import { createProducts } from '../engine/onnx/product-chain.ts';
+
+/**
+ * How exact a result has to be: to the digits of fp64, or to the about six that weights stored in fp32 can show,
+ * which costs a fraction. Where six digits cannot be had in fp32, it is fp64 all the same.
+ */
+export type Precision = 'double' | 'single';
 
 export interface LinearAlgebra {
   /** op(A) op(B), where op transposes what is asked to be. */
@@ -20,28 +36,65 @@ export interface LinearAlgebra {
   /** U and V are orthonormal also where σ is zero. */
   svd(a: Matrix): Promise<SingularValues>;
   /** The `count` largest singular values alone, which costs far less where they are few. */
-  leading(a: Matrix, count: number): Promise<SingularValues>;
+  leading(a: Matrix, count: number, precision?: Precision): Promise<SingularValues>;
   /**
    * The orthogonal polar factor U Vᵀ: of all matrices with orthonormal rows or columns the nearest.
    * Of a rank-deficient matrix the sum over the singular values that are not zero, which alone is
    * determined: then U Vᵀ is a partial isometry.
    */
-  polar(a: Matrix): Promise<Matrix>;
+  polar(a: Matrix, precision?: Precision): Promise<Matrix>;
+  /**
+   * What the `count` largest singular values span, to single precision; `undefined` where that needs the whole
+   * decomposition.
+   */
+  subspace(a: Matrix, count: number): Promise<PairedBases | undefined>;
+  /** A − U UᵀA to single precision, of U with orthonormal columns. */
+  withoutSpan(a: Matrix, u: Matrix): Promise<Matrix>;
 }
 
-export function createLinearAlgebra(multiply: Multiply): LinearAlgebra {
+/** Up to so many rows or columns fp64 costs little. */
+const SMALL = 256;
+
+export function createLinearAlgebra(products: Products): LinearAlgebra {
+  const { multiply, chain } = products;
+  const isSmall = ({ rows, columns }: Matrix) => Math.min(rows, columns) <= SMALL;
+  async function polar(a: Matrix, precision: Precision = 'double'): Promise<Matrix> {
+    if (a.rows < a.columns) return transposed(await polar(transposed(a), precision));
+    const single = precision === 'single' && !isSmall(a);
+    return (single ? await singlePolar(products, a) : undefined) ?? polarFactor(multiply, a);
+  }
   return {
     multiply,
     svd: (a) => singularValues(multiply, a),
-    leading: (a, count) => leadingSingularValues(multiply, a, count),
-    polar: (a) => polarFactor(multiply, a),
+    async leading(a, count, precision = 'double') {
+      const single =
+        precision === 'single' && !isSmall(a) && 3 * count <= Math.min(a.rows, a.columns);
+      const found = single ? await singleLeading(products, a, count) : undefined;
+      return found ?? leadingSingularValues(multiply, a, count);
+    },
+    polar,
+    async subspace(a, count) {
+      const most = Math.min(a.rows, a.columns);
+      return isSmall(a) || 3 * (most - count) > most
+        ? undefined
+        : singleSubspace(products, a, count);
+    },
+    async withoutSpan(a, u) {
+      if (!isSmall(a)) return toDouble(await chain(projection, { a: toSingle(a), u: toSingle(u) }));
+      return combined(1, a, -1, await multiply(u, await multiply(u, a, { a: true })));
+    },
   };
 }
 
-export const linearAlgebra = createLinearAlgebra(createMatrixProduct());
+const projection = [
+  { result: 'inside', a: 'u', b: 'a', transposeA: true },
+  { result: 'outside', a: 'u', b: 'inside', alpha: -1, plus: 'a' },
+];
 
+export const linearAlgebra = createLinearAlgebra(createProducts());
+
+/** Of rows ≥ columns. */
 async function polarFactor(multiply: Multiply, a: Matrix): Promise<Matrix> {
-  if (a.rows < a.columns) return transposed(await polarFactor(multiply, transposed(a)));
   const { unit } = normalizedByPower(a);
   const gram = await multiply(unit, unit, { a: true });
   const largest = Math.sqrt(estimateSpectrum(gram, 12).radius);

@@ -19,6 +19,6 @@ export async function recombined(
   linear: LinearAlgebra,
   { u, sigma, v }: SingularValues,
 ): Promise<Matrix> {
-  const left = scaleColumns(await linear.polar(u), sigma);
-  return linear.multiply(left, await linear.polar(v), { b: true });
+  const left = scaleColumns(await linear.polar(u, 'single'), sigma);
+  return linear.multiply(left, await linear.polar(v, 'single'), { b: true });
 }

@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { columnRange, shifted, type Matrix } from '../../main/engine/linear/matrix.ts';
 import { randomMatrix } from '../../main/engine/linear/orthonormal.ts';
-import { createMatrixProduct } from '../../main/engine/onnx/matrix-product.ts';
+import { createProducts } from '../../main/engine/onnx/product-chain.ts';
 import { methods } from '../../main/merging/index.ts';
 import { createLinearAlgebra } from '../../main/merging/linear-algebra.ts';
 import { groupOf, runMethod } from '../unit/merging/in-memory.ts';
@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
   },
 });
 const threads = availableParallelism();
-const linear = createLinearAlgebra(createMatrixProduct(threads));
+const linear = createLinearAlgebra(createProducts(threads));
 
 function row(...cells: readonly string[]): void {
   console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(18))).join(''));

@@ -28,13 +28,10 @@ export async function polarIteration(
   let x = matrix;
   let least = bound;
   for (let step = 0; step < MAX_STEPS; step++) {
-    const { a, b, c } = weights(Math.max(least, LEAST_BOUND));
-    least = Math.min(1, (least * (a + b * least ** 2)) / (1 + c * least ** 2));
-    const gram = shifted(await multiply(x, x, { a: true }), c, 1);
-    const inverse = await inverseCholesky(multiply, gram);
-    if (inverse === undefined) return undefined;
-    const solved = await multiply(await multiply(x, inverse, { b: true }), inverse);
-    const next = combined(b / c, x, a - b / c, solved);
+    const weights = halleyWeights(Math.max(least, LEAST_BOUND));
+    least = Math.min(1, lifted(least, weights));
+    const next = await halleyStep(multiply, x, await multiply(x, x, { a: true }), weights);
+    if (next === undefined) return undefined;
     const change = distance(next, x);
     x = next;
     if (change <= LAST_CHANGE * Math.sqrt(x.columns)) {
@@ -44,7 +41,32 @@ export async function polarIteration(
   return undefined;
 }
 
-function weights(bound: number): { a: number; b: number; c: number } {
+export interface HalleyWeights {
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+/** What a step makes of a singular value. */
+export function lifted(value: number, { a, b, c }: HalleyWeights): number {
+  return (value * (a + b * value ** 2)) / (1 + c * value ** 2);
+}
+
+/** One step from X, whose Gram matrix is overwritten. */
+export async function halleyStep(
+  multiply: Multiply,
+  x: Matrix,
+  gram: Matrix,
+  { a, b, c }: HalleyWeights,
+): Promise<Matrix | undefined> {
+  const inverse = await inverseCholesky(multiply, shifted(gram, c, 1));
+  if (inverse === undefined) return undefined;
+  const solved = await multiply(await multiply(x, inverse, { b: true }), inverse);
+  return combined(b / c, x, a - b / c, solved);
+}
+
+/** The best weights for singular values in [bound, 1]. */
+export function halleyWeights(bound: number): HalleyWeights {
   const square = bound ** 2;
   const d = Math.cbrt((4 * (1 - square)) / square ** 2);
   const root = Math.sqrt(1 + d);

@@ -60,6 +60,19 @@ export function quantile({ nodes, shares }: Spectrum, share: number): number {
   return best.value;
 }
 
+/** About the value with the given share of the eigenvalues below it, between nodes in proportion. */
+export function estimatedQuantile({ nodes, shares }: Spectrum, share: number): number {
+  let [below, earlier, value] = [0, 0, nodes[0] ?? 0];
+  for (const [i, node] of nodes.entries()) {
+    const middle = below + shares[i]! / 2;
+    if (middle >= share) {
+      return i === 0 ? node : value + ((node - value) * (share - earlier)) / (middle - earlier);
+    }
+    [below, earlier, value] = [below + shares[i]!, middle, node];
+  }
+  return value;
+}
+
 function applied({ rows, columns, data }: Matrix, vector: Float64Array): Float64Array {
   const image = new Float64Array(rows);
   for (let i = 0; i < rows; i++) {

@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import * as ort from 'onnxruntime-node';
 import { zeroMatrix, type Matrix, type Multiply } from '../linear/matrix.ts';
-import { attributeType, elementType, encodeModel, irVersion, opset } from './proto.ts';
+import { createSession } from './gemm-session.ts';
 
 /** Sessions are made at the first product of their kind and kept; `threads` work on one product. */
 export function createMatrixProduct(threads = availableParallelism()): Multiply {
@@ -20,7 +20,8 @@ export function createMatrixProduct(threads = availableParallelism()): Multiply 
     const key = `${String(transposeA)} ${String(transposeB)}`;
     let session = sessions.get(key);
     if (session === undefined) {
-      session = createSession(transposeA, transposeB, threads);
+      const step = { result: 'product', a: 'a', b: 'b', transposeA, transposeB };
+      session = createSession({ steps: [step], inputs: ['a', 'b'], type: 'double', threads });
       sessions.set(key, session);
     }
     const { product } = await (await session).run({ a: tensorOf(a), b: tensorOf(b) });
@@ -31,63 +32,4 @@ export function createMatrixProduct(threads = availableParallelism()): Multiply 
 
 function tensorOf({ rows, columns, data }: Matrix): ort.Tensor {
   return new ort.Tensor('float64', data, [rows, columns]);
-}
-
-/** One node, with every dimension left open. */
-function createSession(
-  transposeA: boolean,
-  transposeB: boolean,
-  threads: number,
-): Promise<ort.InferenceSession> {
-  const matrix = (name: string, rows: string, columns: string) => ({
-    name,
-    type: {
-      tensorType: {
-        elemType: elementType.double,
-        shape: { dim: [{ dimParam: rows }, { dimParam: columns }] },
-      },
-    },
-  });
-  const flag = (name: string, value: boolean) => ({
-    name,
-    type: attributeType.int,
-    i: value ? 1 : 0,
-  });
-  const model = encodeModel({
-    irVersion,
-    producerName: 'mergewright',
-    producerVersion: '0.1.0',
-    docString: '',
-    opsetImport: [{ domain: '', version: opset }],
-    metadataProps: [],
-    graph: {
-      name: 'matrix-product',
-      docString: '',
-      initializer: [],
-      node: [
-        {
-          opType: 'Gemm',
-          name: 'product',
-          input: ['a', 'b'],
-          output: ['product'],
-          attribute: [flag('transA', transposeA), flag('transB', transposeB)],
-        },
-      ],
-      input: [
-        transposeA ? matrix('a', 'inner', 'rows') : matrix('a', 'rows', 'inner'),
-        transposeB ? matrix('b', 'columns', 'inner') : matrix('b', 'inner', 'columns'),
-      ],
-      output: [matrix('product', 'rows', 'columns')],
-    },
-  });
-  return ort.InferenceSession.create(model, {
-    executionProviders: ['cpu'],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    logSeverityLevel: 3,
-    // Shapes change from call to call: nothing to plan ahead.
-    enableMemPattern: false,
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  });
 }

@@ -50,7 +50,7 @@ export const isoC = defineMethod({
   async merge(group, { lambda, embeddings }, { linear }) {
     if (!isMatrix(group, embeddings)) return withAverage(group, lambda);
     const sum = sumOf(taskMatrices(group));
-    const isotropic = await linear.polar(sum);
+    const isotropic = await linear.polar(sum, 'single');
     // The sum of the singular values is the trace of polar(A)ᵀ A.
     let trace = 0;
     for (let i = 0; i < sum.data.length; i++) trace += isotropic.data[i]! * sum.data[i]!;

@@ -3,8 +3,10 @@
  * moved so that the rest divides by the number of experts; the residual of an expert is projected on the left
  * alone. Directions of σ = 0 take no part, where the original makes some up.
  */
-import { besides, columnRange, combined } from '../../engine/linear/matrix.ts';
+import { besides, columnRange, type Matrix } from '../../engine/linear/matrix.ts';
+import type { PairedBases } from '../../engine/linear/single-subspace.ts';
 import type { SingularValues } from '../../engine/linear/singular-values.ts';
+import type { LinearAlgebra } from '../linear-algebra.ts';
 import { defineMethod } from '../method.ts';
 import { recombined, withoutZeros } from '../singular-directions.ts';
 import {
@@ -60,30 +62,37 @@ export const isoCts = defineMethod({
 
   async merge(group, { lambda, common, embeddings }, { linear }) {
     if (!isMatrix(group, embeddings)) return withAverage(group, lambda);
-    const { multiply } = linear;
     const tasks = taskMatrices(group);
     const [rows = 0, columns = 0] = group.shape;
     const { shared, own } = directionCounts(Math.min(rows, columns), tasks.length, common);
-    const sum = await linear.svd(sumOf(tasks));
-    const commonPart = withoutZeros({
-      u: columnRange(sum.u, 0, shared),
-      sigma: sum.sigma.subarray(0, shared),
-      v: columnRange(sum.v, 0, shared),
-    });
+    const together = await commonPart(linear, sumOf(tasks), shared);
     const parts: SingularValues[] = [];
     for (const task of own === 0 ? [] : tasks) {
-      const inside = await multiply(commonPart.u, await multiply(commonPart.u, task, { a: true }));
-      parts.push(withoutZeros(await linear.leading(combined(1, task, -1, inside), own)));
+      const outside = await linear.withoutSpan(task, together.u);
+      parts.push(withoutZeros(await linear.leading(outside, own, 'single')));
     }
-    parts.push(commonPart);
-    const total = parts.flatMap(({ sigma }) => [...sigma]).reduce((all, value) => all + value, 0);
-    const u = besides(parts.map((part) => part.u));
+    let total = together.sum;
+    for (const { sigma } of parts) for (const value of sigma) total += value;
+    const u = besides([...parts.map((part) => part.u), together.u]);
     if (u.columns === 0) return group.base.slice();
-    const v = besides(parts.map((part) => part.v));
+    const v = besides([...parts.map((part) => part.v), together.v]);
     const sigma = new Float64Array(u.columns).fill(total / (shared + own * tasks.length));
     return withChange(group.base, lambda, await recombined(linear, { u, sigma, v }));
   },
 });
+
+/** The directions that the sum of the changes has most of. */
+async function commonPart(linear: LinearAlgebra, sum: Matrix, count: number): Promise<PairedBases> {
+  const found = await linear.subspace(sum, count);
+  if (found !== undefined) return found;
+  const { u, sigma, v } = await linear.svd(sum);
+  const kept = withoutZeros({
+    u: columnRange(u, 0, count),
+    sigma: sigma.subarray(0, count),
+    v: columnRange(v, 0, count),
+  });
+  return { ...kept, sum: kept.sigma.reduce((all, value) => all + value, 0) };
+}
 
 /** Directions of the common part, and of each expert: together `count`. */
 function directionCounts(

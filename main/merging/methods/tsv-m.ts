@@ -57,7 +57,7 @@ export const tsvM = defineMethod({
     const kept = Math.max(1, Math.floor(Math.min(rows, columns) / group.experts.length));
     const parts: SingularValues[] = [];
     for (const matrix of taskMatrices(group)) {
-      parts.push(withoutZeros(await linear.leading(matrix, kept)));
+      parts.push(withoutZeros(await linear.leading(matrix, kept, 'single')));
     }
     const sigma = Float64Array.from(parts.flatMap((part) => [...part.sigma]));
     if (sigma.length === 0) return group.base.slice();

@@ -10,10 +10,10 @@ import {
 } from '../../../main/engine/linear/matrix.ts';
 import { randomMatrix } from '../../../main/engine/linear/orthonormal.ts';
 import { symmetricEigen } from '../../../main/engine/linear/symmetric-eigen.ts';
-import { createMatrixProduct } from '../../../main/engine/onnx/matrix-product.ts';
+import { createProducts } from '../../../main/engine/onnx/product-chain.ts';
 import { createLinearAlgebra, linearAlgebra } from '../../../main/merging/linear-algebra.ts';
 
-const { multiply, svd, polar, leading } = linearAlgebra;
+const { multiply, svd, polar, leading, subspace, withoutSpan } = linearAlgebra;
 
 /** The largest entry of QᵀQ − I. */
 async function lackOfOrthogonality(q: Matrix): Promise<number> {
@@ -157,6 +157,87 @@ describe('polar factors', () => {
   });
 });
 
+describe('single precision', () => {
+  // Whether what is left out of a subspace can be found in fp32 beside the largest value.
+  const spectra = [
+    { name: 'falling slowly', at: (i: number) => 1 / (1 + i / 40), flat: true },
+    {
+      name: 'few large ones above a flat floor',
+      at: (i: number) => (i < 12 ? 2 ** (6 - i) : 0.01 - i * 1e-5),
+      flat: false,
+    },
+    { name: 'falling over four decades', at: (i: number) => 10 ** (-i / 70), flat: false },
+  ];
+  const shapes = [
+    [300, 270],
+    [270, 330],
+  ] as const;
+  const cases = spectra.flatMap((spectrum) => shapes.map((shape) => ({ ...spectrum, shape })));
+
+  test.each(cases)('$name, $shape', async ({ at, flat, shape: [rows, columns] }) => {
+    const count = 30;
+    const size = Math.min(rows, columns);
+    const u = (await svd(randomMatrix(rows, size, 'u'))).u;
+    const v = (await svd(randomMatrix(columns, size, 'v'))).u;
+    const sigma = Float64Array.from({ length: size }, (_, i) => at(i));
+    const matrix = await restored(u, sigma, v);
+
+    const few = await leading(matrix, count, 'single');
+    for (const [i, value] of few.sigma.entries()) expect(value / at(i)).toBeCloseTo(1, 8);
+    for (const [found, expected] of [
+      [few.u, u],
+      [few.v, v],
+    ] as const) {
+      expect(await lackOfOrthogonality(found)).toBeLessThan(1e-9);
+      expect(await betweenSpans(found, columnRange(expected, 0, count))).toBeLessThan(5e-6);
+    }
+
+    const factor = await polar(matrix, 'single');
+    const expected = await multiply(u, v, { b: true });
+    expect(distance(factor, expected) / Math.sqrt(size)).toBeLessThan(5e-6);
+
+    const most = size - 60;
+    const found = await subspace(matrix, most);
+    expect(found !== undefined).toBe(flat);
+    if (found === undefined) return;
+    expect(await betweenSpans(found.u, columnRange(u, 0, most))).toBeLessThan(5e-6);
+    expect(await betweenSpans(found.v, columnRange(v, 0, most))).toBeLessThan(5e-6);
+    const sum = sigma.subarray(0, most).reduce((all, value) => all + value, 0);
+    expect(found.sum / sum).toBeCloseTo(1, 5);
+  });
+
+  test('a matrix of lower rank is left to fp64', async () => {
+    const matrix = await multiply(randomMatrix(300, 20, 1), randomMatrix(20, 280, 2));
+    expect(await subspace(matrix, 260)).toBeUndefined();
+    const { sigma } = await leading(matrix, 30, 'single');
+    expect([...sigma.subarray(20)]).toEqual(new Array(10).fill(0));
+    const exact = await polar(matrix);
+    expect(distance(await polar(matrix, 'single'), exact)).toBeLessThan(1e-12);
+  });
+
+  test('what lies outside of a span', async () => {
+    const { u } = await svd(randomMatrix(300, 40, 1));
+    const outside = await withoutSpan(randomMatrix(300, 290, 2), u);
+    const inside = await multiply(u, outside, { a: true });
+    expect(Math.max(...inside.data.map(Math.abs))).toBeLessThan(1e-5);
+  });
+
+  test('the number of threads changes no byte', async () => {
+    const [one, two] = [createProducts(1), createProducts(2)].map(createLinearAlgebra);
+    const matrix = randomMatrix(310, 290, 1);
+    expect(await one!.leading(matrix, 30, 'single')).toEqual(
+      await two!.leading(matrix, 30, 'single'),
+    );
+    expect(await one!.polar(matrix, 'single')).toEqual(await two!.polar(matrix, 'single'));
+  });
+});
+
+/** The root mean square of the sines of the angles between two spans of equally many orthonormal columns. */
+async function betweenSpans(a: Matrix, b: Matrix): Promise<number> {
+  const inside = await multiply(b, await multiply(b, a, { a: true }));
+  return distance(a, inside) / Math.sqrt(a.columns);
+}
+
 test('eigenvectors of an indefinite matrix', async () => {
   const half = randomMatrix(170, 170, 1);
   const matrix = await multiply(half, identity(170));
@@ -172,8 +253,8 @@ test('eigenvectors of an indefinite matrix', async () => {
 });
 
 test('the number of threads and repetition change no byte; doubling doubles', async () => {
-  const one = createLinearAlgebra(createMatrixProduct(1));
-  const two = createLinearAlgebra(createMatrixProduct(2));
+  const one = createLinearAlgebra(createProducts(1));
+  const two = createLinearAlgebra(createProducts(2));
   const matrix = randomMatrix(310, 290, 1);
   const expected = await one.svd(matrix);
   expect(await two.svd(matrix)).toEqual(expected);
