@@ -112,11 +112,15 @@ function copy(
 const program = '.cache/bench/merge-child.mjs';
 
 interface Case {
+  /** Of the method if not given. */
+  readonly title?: string;
   readonly method: string;
   readonly request: Pick<MergeRequest, 'parameters' | 'baseIsExpert'>;
-  /** For mergekit. */
-  readonly yaml: (paths: readonly string[]) => string;
+  /** For mergekit; not given where it has no such rules. */
+  readonly yaml?: (paths: readonly string[]) => string;
 }
+
+const halves = { density: 0.5, weight: 0.5 };
 
 const withBase = (method: string, parameters: string) => (paths: readonly string[]) => `
 merge_method: ${method}
@@ -141,15 +145,29 @@ ${paths.map((path, index) => `  - model: ${path}\n    parameters: {weight: ${[0.
 dtype: bfloat16
 `,
   },
+  // With mergekit's rules, as its YAML selects them here.
   {
     method: 'ties',
-    request: { parameters: { density: 0.5, weight: 0.5, lambda: 1 } },
+    request: {
+      parameters: { ...halves, lambda: 1, trim: 'tensor_exact', even_sign: 'positive' },
+    },
     yaml: withBase('ties', 'normalize: false'),
   },
   {
     method: 'dare_ties',
-    request: { parameters: { density: 0.5, weight: 0.5, lambda: 1 } },
+    request: { parameters: { ...halves, lambda: 1, rescale: 'l1' } },
     yaml: withBase('dare_ties', 'normalize: false'),
+  },
+  // With those of the papers.
+  {
+    title: 'ties, trimmed over the whole model',
+    method: 'ties',
+    request: { parameters: { ...halves, lambda: 1 } },
+  },
+  {
+    title: 'dare_ties, rescaled by 1 / density',
+    method: 'dare_ties',
+    request: { parameters: { ...halves, lambda: 1 } },
   },
 ];
 
@@ -183,7 +201,7 @@ async function main(): Promise<void> {
   });
   const target = join(folder, 'merged');
   const cache = join(folder, 'hashes.jsonl');
-  for (const { method, request, yaml } of cases) {
+  for (const { method, title = method, request, yaml } of cases) {
     if (given.only !== undefined && given.only !== method) continue;
     const all = new Map<string, Measured[]>();
     const add = (name: string, measured: Measured) =>
@@ -210,7 +228,7 @@ async function main(): Promise<void> {
       }
       add('mergewright', await measure(process.execPath, child, threads));
       await rm(target, { recursive: true, force: true });
-      if (python === undefined) continue;
+      if (python === undefined || yaml === undefined) continue;
       const recipe = join(folder, 'mergekit.yml');
       await writeFile(recipe, yaml(paths));
       const words = [
@@ -230,7 +248,7 @@ async function main(): Promise<void> {
         await measure(python, ['-m', 'mergekit.scripts.run_yaml', '--help'], threads),
       );
     }
-    show(method, all, moved);
+    show(title, all, moved);
   }
   if (!given.keep)
     for (const path of [...paths, cache]) await rm(path, { recursive: true, force: true });
@@ -240,9 +258,9 @@ const versions = `
 import importlib.metadata as m
 print('mergekit', m.version('mergekit'), 'torch', m.version('torch'))`;
 
-function show(method: string, all: ReadonlyMap<string, readonly Measured[]>, moved: number): void {
+function show(title: string, all: ReadonlyMap<string, readonly Measured[]>, moved: number): void {
   const of = (name: string) => median((all.get(name) ?? []).map(({ seconds }) => seconds));
-  console.log(`\n${method} (medians; load ${loadavg()[0]?.toFixed(1) ?? ''})`);
+  console.log(`\n${title} (medians; load ${loadavg()[0]?.toFixed(1) ?? ''})`);
   for (const [name, runs] of all) {
     const seconds = of(name);
     const processor = median(runs.map((each) => each.processor));
@@ -252,6 +270,8 @@ function show(method: string, all: ReadonlyMap<string, readonly Measured[]>, mov
         `   processor ${processor.toFixed(1).padStart(6)} s   peak ${peak.toFixed(0).padStart(6)} MiB`,
     );
   }
+  const processorOf = (name: string) =>
+    median((all.get(name) ?? []).map(({ processor }) => processor));
   const own = of('mergewright');
   const line = [
     `${(own / of('copying')).toFixed(2)} × copying`,
@@ -262,6 +282,12 @@ function show(method: string, all: ReadonlyMap<string, readonly Measured[]>, mov
     const net = peer - of('mergekit, import alone');
     line.push(
       `${(peer / own).toFixed(2)} × the speed of mergekit (${(net / own).toFixed(2)} × without its import)`,
+    );
+    const used = processorOf('mergewright');
+    const peerUsed = processorOf('mergekit');
+    const netUsed = peerUsed - processorOf('mergekit, import alone');
+    line.push(
+      `mergekit takes ${(peerUsed / used).toFixed(2)} × its processor seconds (${(netUsed / used).toFixed(2)} × without its import)`,
     );
   }
   console.log(`  mergewright: ${line.join(', ')}`);

@@ -3,12 +3,8 @@
  * It gives the bits of the loops in `merge-task-vectors.ts`, which do the rest.
  */
 import { counterKey, type CounterKey } from '../../lib/counter-random.ts';
-import {
-  KERNEL_BLOCK,
-  MOST_EXPERTS,
-  TaskVectorKernel,
-  type KernelForm,
-} from '../kernels/task-vector-kernel.ts';
+import { KERNEL_BLOCK, MOST_EXPERTS, type KernelForm } from '../kernels/task-vector-code.ts';
+import { TaskVectorKernel } from '../kernels/task-vector-kernel.ts';
 import type { Group } from '../method.ts';
 import type { TopSet } from '../select-magnitudes.ts';
 import type { ElectionRules } from './sign-election.ts';

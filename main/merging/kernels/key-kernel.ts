@@ -6,7 +6,6 @@ import {
   addI32,
   addWords,
   and,
-  below,
   block,
   branch,
   branchIf,

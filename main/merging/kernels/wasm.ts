@@ -192,13 +192,16 @@ export class Locals {
   }
 }
 
+/** A call with operands of the signature; without a result it gives `undefined`. */
+type WasmFunction = (...operands: number[]) => number;
+
 /** Compiles a function that works in `memory`. */
-export function compile<F>(
+export function compile(
   memory: Memory,
   { parameters, result }: Signature,
   locals: Locals,
   body: Code,
-): F {
+): WasmFunction {
   const text = (word: string): Code => [word.length, [...Buffer.from(word)]];
   const results = result === undefined ? [] : [types[result]];
   const code = flat([locals.code, body, 0x0b]);
@@ -221,5 +224,5 @@ export function compile<F>(
     ]),
   );
   const module = new WebAssembly.Module(bytes);
-  return new WebAssembly.Instance(module, { kernel: { memory } }).exports['run'] as F;
+  return new WebAssembly.Instance(module, { kernel: { memory } }).exports['run'] as WasmFunction;
 }

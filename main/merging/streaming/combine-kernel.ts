@@ -5,131 +5,81 @@
  * same operations in the same order as `merge` of these methods (products added up from zero in fp64, one
  * division, rounded to fp32, rounded to bf16), so the bytes are the same.
  */
-
-interface Memory {
-  readonly buffer: ArrayBuffer;
-}
-
-/** As much of it as is used here: Node's own types leave it out. */
-declare const WebAssembly: {
-  readonly Memory: new (size: { readonly initial: number }) => Memory;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: object,
-  ) => { readonly exports: Readonly<Record<string, unknown>> };
-};
-
-/** One instruction, and whatever follows it in the code. */
-type Code = readonly (number | Code)[];
-
-const flat = (code: Code): number[] =>
-  code.flatMap((part) => (typeof part === 'number' ? [part] : flat(part)));
-
-/** LEB128; unsigned where the number is not negative and below 64, which both forms share. */
-function leb(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (;;) {
-    const low = rest & 0x7f;
-    rest >>= 7;
-    const done = (rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0);
-    bytes.push(done ? low : low | 0x80);
-    if (done) return bytes;
-  }
-}
-
-/** LEB128 of a length. */
-function size(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 0x80) return [...bytes, rest];
-    bytes.push((rest & 0x7f) | 0x80);
-  }
-}
-
-const I32 = 0x7f;
-const F64 = 0x7c;
-const V128 = 0x7b;
-const EMPTY = 0x40;
-
-const get = (local: number): Code => [0x20, local];
-const set = (local: number, value: Code): Code => [value, 0x21, local];
-const i32 = (value: number): Code => [0x41, leb(value)];
-const addI32 = (left: Code, right: Code): Code => [left, right, 0x6a];
-const loop = (...body: Code): Code => [0x03, EMPTY, body, 0x0b];
-const block = (...body: Code): Code => [0x02, EMPTY, body, 0x0b];
-const branchIf = (depth: number, condition: Code): Code => [condition, 0x0d, depth];
-
-/** A vector instruction on operands that are on the stack already. */
-const vector = (opcode: number, ...operands: Code): Code => [operands, 0xfd, size(opcode)];
-const unaligned = [0, 0];
-const shuffle = (left: Code, right: Code, lanes: readonly number[]): Code => [
-  left,
-  right,
-  0xfd,
-  0x0d,
-  lanes,
-];
-const lanes = (from: number): number[] => Array.from({ length: 8 }, (_, lane) => from + lane);
-/** The same two bytes in all lanes. */
-const halves = (pattern: number): Code => [
-  0xfd,
-  0x0c,
-  Array.from({ length: 8 }, () => [pattern & 0xff, pattern >>> 8]),
-];
-const zeros = halves(0);
-const add = (left: Code, right: Code): Code => vector(0xf0, left, right);
-const multiply = (left: Code, right: Code): Code => vector(0xf2, left, right);
-const divide = (left: Code, right: Code): Code => vector(0xf3, left, right);
-const promoteLow = (value: Code): Code => vector(0x5f, value);
-const demote = (value: Code): Code => vector(0x5e, value);
-const shiftLeft = (value: Code, bits: number): Code => vector(0xab, value, i32(bits));
-const shiftRight = (value: Code, bits: number): Code => vector(0xad, value, i32(bits));
-const addWords = (left: Code, right: Code): Code => vector(0xae, left, right);
-const and = (left: Code, right: Code): Code => vector(0x4e, left, right);
-const or = (left: Code, right: Code): Code => vector(0x50, left, right);
-/** Sets the upper bit of each half whose exponent is all ones. */
-const exponentCarry = (value: Code): Code =>
-  vector(0x8e, and(value, halves(0x7f80)), halves(0x0080));
+import {
+  add,
+  addI32,
+  addWords,
+  and,
+  anyBit,
+  below,
+  block,
+  branch,
+  branchIf,
+  compile,
+  demote,
+  divide,
+  get,
+  halves,
+  i32,
+  loadDoubles,
+  loadHalf,
+  Locals,
+  loop,
+  memoryOf,
+  multiply,
+  notBelow,
+  or,
+  promoteHigh,
+  promoteLow,
+  set,
+  shiftLeft,
+  shiftRight,
+  storeHalf,
+  vector,
+  words,
+  zeros,
+  type Code,
+  type Memory,
+  type Signature,
+} from '../kernels/wasm.ts';
 
 // Parameters: the inputs one after another, `stride` bytes apart; how many; their weights; the divisor;
 // the output; how many bytes each has, a multiple of eight. Then the locals.
 const [inputs, stride, models, weights, divisor, output, bytes] = [0, 1, 2, 3, 4, 5, 6];
-const [offset, model, at, seen, low, high, values, weight, divisors] = [
-  7, 8, 9, 10, 11, 12, 13, 14, 15,
+const signature: Signature = {
+  parameters: ['i32', 'i32', 'i32', 'i32', 'f64', 'i32', 'i32'],
+  result: 'i32',
+};
+const locals = new Locals(signature);
+const [offset, model, at] = locals.take('i32', 3) as [number, number, number];
+const [seen, low, high, values, weight, divisors] = locals.take('v128', 6) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+  number,
 ];
+
+/** Sets the upper bit of each half whose exponent is all ones. */
+const exponentCarry = (value: Code): Code =>
+  vector(0x8e, and(value, halves(0x7f80)), halves(0x0080));
 
 /** Adds weight × value of one input, four values wide. */
 const addModel: Code = [
-  set(values, [get(at), 0xfd, 0x5d, unaligned]),
+  set(values, loadHalf(get(at))),
   set(seen, or(get(seen), exponentCarry(get(values)))),
-  set(weight, [addI32(get(weights), [get(model), i32(3), 0x74]), 0xfd, 0x0a, unaligned]),
+  set(weight, loadDoubles(addI32(get(weights), [get(model), i32(3), 0x74]))),
   set(values, shiftLeft(vector(0xa9, get(values)), 16)),
   set(low, add(get(low), multiply(get(weight), promoteLow(get(values))))),
-  set(
-    high,
-    add(
-      get(high),
-      multiply(
-        get(weight),
-        promoteLow(shuffle(get(values), get(values), [...lanes(8), ...lanes(8)])),
-      ),
-    ),
-  ),
+  set(high, add(get(high), multiply(get(weight), promoteHigh(values)))),
   set(at, addI32(get(at), get(stride))),
   set(model, addI32(get(model), i32(1))),
 ];
 
 /** Rounds four sums to bf16 and stores them. */
-const store: Code = [
-  set(
-    values,
-    shuffle(demote(divide(get(low), get(divisors))), demote(divide(get(high), get(divisors))), [
-      ...lanes(0),
-      ...lanes(16),
-    ]),
-  ),
+const write: Code = [
+  set(values, demote(divide(get(low), get(divisors)), divide(get(high), get(divisors)))),
   // To nearest, ties to even: half a step less one, plus the last bit that stays.
   set(
     values,
@@ -140,57 +90,26 @@ const store: Code = [
   ),
   set(values, vector(0x86, get(values), get(values))),
   set(seen, or(get(seen), exponentCarry(get(values)))),
-  [addI32(get(output), get(offset)), get(values), 0xfd, 0x5b, unaligned, 0],
+  storeHalf(addI32(get(output), get(offset)), get(values)),
 ];
-
-/** The same word in all four lanes. */
-function words(pattern: number): Code {
-  return [
-    0xfd,
-    0x0c,
-    Array.from({ length: 4 }, () => [pattern & 0xff, (pattern >>> 8) & 0xff, 0, 0]),
-  ];
-}
 
 const body: Code = [
   set(divisors, vector(0x14, get(divisor))),
   block(
     loop(
-      branchIf(1, [get(offset), get(bytes), 0x4f]),
+      branchIf(1, notBelow(get(offset), get(bytes))),
       set(low, zeros),
       set(high, zeros),
       set(model, i32(0)),
       set(at, addI32(get(inputs), get(offset))),
-      loop(addModel, branchIf(0, [get(model), get(models), 0x49])),
-      store,
+      loop(addModel, branchIf(0, below(get(model), get(models)))),
+      write,
       set(offset, addI32(get(offset), i32(8))),
-      [0x0c, 0],
+      branch(0),
     ),
   ),
-  vector(0x53, and(get(seen), halves(0x8000))),
+  anyBit(and(get(seen), halves(0x8000))),
 ];
-
-function section(id: number, ...content: Code): Code {
-  const contents = flat(content);
-  return [id, size(contents.length), contents];
-}
-
-function assemble(): Uint8Array<ArrayBuffer> {
-  const text = (word: string): Code => [word.length, [...Buffer.from(word)]];
-  const parameters = [I32, I32, I32, I32, F64, I32, I32];
-  const locals = [2, 3, I32, 6, V128];
-  const code = flat([locals, body, 0x0b]);
-  return Uint8Array.from(
-    flat([
-      [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-      section(1, 1, 0x60, parameters.length, parameters, 1, I32),
-      section(2, 1, text('kernel'), text('memory'), 0x02, 0, 1),
-      section(3, 1, 0),
-      section(7, 1, text('combine'), 0, 0),
-      section(10, 1, size(code.length), code),
-    ]),
-  );
-}
 
 type Combine = (
   inputs: number,
@@ -202,7 +121,6 @@ type Combine = (
   bytes: number,
 ) => number;
 
-const PAGE = 65_536;
 const ALIGNMENT = 64;
 
 /** Memory for a number of inputs of a tile, and the function that works in it. */
@@ -222,11 +140,9 @@ export class CombineKernel {
     const count = weightsOfInputs.length;
     this.#inputs = Math.ceil((count * 8) / ALIGNMENT) * ALIGNMENT;
     const needed = this.#inputs + (count + 1) * this.#stride;
-    this.#memory = new WebAssembly.Memory({ initial: Math.ceil(needed / PAGE) });
+    this.#memory = memoryOf(needed);
     new Float64Array(this.#memory.buffer, 0, count).set(weightsOfInputs);
-    const module = new WebAssembly.Module(assemble());
-    const instance = new WebAssembly.Instance(module, { kernel: { memory: this.#memory } });
-    this.#combine = instance.exports['combine'] as Combine;
+    this.#combine = compile(this.#memory, signature, locals, body);
   }
 
   /** Where the stored bytes of an input go; to be filled before `combine`. */
