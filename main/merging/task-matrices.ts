@@ -25,11 +25,12 @@ export function isMatrix({ name, shape }: Group, embeddings: string): boolean {
 /** τₖ = θₖ − θ0 of each expert, out × in; exact differences. */
 export function taskMatrices({ shape, base, experts }: Group): readonly Matrix[] {
   const [rows = 0, columns = 0] = shape;
-  return experts.map((values) => ({
-    rows,
-    columns,
-    data: Float64Array.from(values, (value, i) => value - base[i]!),
-  }));
+  return experts.map((values) => {
+    // A loop: Float64Array.from calls back for each value and takes ten times as long.
+    const data = new Float64Array(values.length);
+    for (let i = 0; i < data.length; i++) data[i] = values[i]! - base[i]!;
+    return { rows, columns, data };
+  });
 }
 
 /** Σ Aₖ of at least one matrix. */

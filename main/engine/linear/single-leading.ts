@@ -89,9 +89,10 @@ export async function leadingEigenvectors(
   let [locked, basis] = [0, startOf(size, width)];
   let [missing, aligned] = [1 / ANGLE, false];
   for (let cycle = 0; cycle < MAX_CYCLES; cycle++) {
+    const moved = mapped(matrix, bounds.cut);
     for (const degree of degrees(missing, aligned, bounds)) {
       const free = columnRange(basis, locked, width);
-      const image = await filter(products, matrix, free, bounds.cut, degree);
+      const image = await filter(products, moved, free, degree);
       const norms = columnNorms(image);
       const next: Matrix | undefined = await orthonormalBasis(
         multiply,
@@ -231,17 +232,23 @@ function parts(total: number, most: number): number[] {
   return Array.from({ length: count }, () => Math.min(most, Math.ceil(total / count)));
 }
 
-/** The Chebyshev polynomial of M that is small on [0, cut] and grows above. */
+/** (4 / cut) M − 2 I: what lies in [0, cut] comes to lie in [−2, 2]. */
+function mapped({ rows, columns, data }: SingleMatrix, cut: number): SingleMatrix {
+  const moved = new Float32Array(data.length);
+  const factor = 4 / cut;
+  for (let i = 0; i < moved.length; i++) moved[i] = factor * data[i]!;
+  for (let i = 0; i < moved.length; i += columns + 1) moved[i]! -= 2;
+  return { rows, columns, data: moved };
+}
+
+/** The Chebyshev polynomial of M that is small on what was mapped and grows above. */
 async function filter(
   { chain }: Products,
   m: SingleMatrix,
   start: Matrix,
-  cut: number,
   degree: number,
 ): Promise<Matrix> {
-  const moved = { ...m, data: m.data.map((value) => (4 / cut) * value) };
-  for (let i = 0; i < moved.data.length; i += m.columns + 1) moved.data[i]! -= 2;
-  return toDouble(await chain(chebyshevSteps(degree), { m: moved, t0: toSingle(start) }));
+  return toDouble(await chain(chebyshevSteps(degree), { m, t0: toSingle(start) }));
 }
 
 /** T₁ = M X / 2, Tₖ₊₁ = M Tₖ − Tₖ₋₁, for M with [−2, 2] for the interval where T stays small. */
