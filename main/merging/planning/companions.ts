@@ -1,6 +1,7 @@
 /** What a model folder holds beside the weights: the configuration, corrected, and files taken over. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { AppError } from '../../lib/errors.ts';
 import type { CompanionFile } from '../plan.ts';
 import { splitReference } from './references.ts';
 
@@ -90,11 +91,27 @@ function readConfigOf(folder: string): Json | undefined {
 }
 
 function readJson(path: string): Json | undefined {
+  if (!existsSync(path)) return undefined;
+  const text = readText(path);
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** A file that is there but cannot be read stops the merge: without it the result would lack something, unsaid. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new AppError('file.read_failed', {
+      what: `reading failed (${error instanceof Error ? error.message : String(error)})`,
+      where: path,
+      hint: 'check the disk and the permissions, or move this file away, then try again',
+      cause: error,
+    });
   }
 }
 
