@@ -2,10 +2,11 @@
  * An append-only file of JSON lines. A line counts once `appendLine` has returned; a kill or a power
  * cut can tear only the line being written, which readers skip and the next append removes.
  */
-import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errnoOf, writeError } from './durable-file.ts';
 import { AppError } from './errors.ts';
+import { readTextFile } from './text-file.ts';
 
 const NEWLINE = 0x0a;
 
@@ -95,18 +96,7 @@ export async function appendLine(path: string, line: string): Promise<void> {
  * Throws AppError `file.line_invalid` for any other damaged line, `file.read_failed` otherwise.
  */
 export async function readJsonLines(path: string): Promise<unknown[]> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    throw new AppError('file.read_failed', {
-      what: `the file cannot be read (${errnoOf(error)})`,
-      where: path,
-      hint: 'check that it exists and may be read',
-      cause: error,
-    });
-  }
-  const lines = text.split('\n');
+  const lines = (await readTextFile(path)).split('\n');
   if (lines.at(-1) === '') lines.pop();
   const values: unknown[] = [];
   for (const [index, line] of lines.entries()) {

@@ -3,7 +3,7 @@
  * and predictions.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { methodReportSchema, type MethodReport } from '../api/report.ts';
@@ -11,7 +11,7 @@ import { openSafetensors } from '../checkpoints/safetensors.ts';
 import { writeSafetensors, type TensorToWrite } from '../checkpoints/writer.ts';
 import { writeFileDurably } from '../lib/durable.ts';
 import type { Tensor } from '../lib/tensor.ts';
-
+import { readTextFile } from '../lib/text-file.ts';
 import type { RunFolder } from './run-folder.ts';
 
 export interface MethodResult {
@@ -73,7 +73,7 @@ export async function loadMethodResult(
   const at = paths(run, method);
   if (!existsSync(at.report)) return undefined;
   return {
-    report: methodReportSchema.parse(JSON.parse(await readFile(at.report, 'utf8'))),
+    report: methodReportSchema.parse(JSON.parse(await readTextFile(at.report))),
     values: await loadTensors(at.values),
     routing: await loadTensors(at.routing),
     predictions: await loadPredictions(run, method),
@@ -96,7 +96,7 @@ export async function loadPredictions(
 ): Promise<MethodResult['predictions']> {
   const path = paths(run, method).predictions;
   if (!existsSync(path)) return new Map();
-  const json: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const json: unknown = JSON.parse(await readTextFile(path));
   const present = predictionsSchema.safeParse(json);
   if (present.success) return new Map(Object.entries(present.data.tasks));
   const former = Object.entries(formerPredictionsSchema.parse(json));

@@ -1,11 +1,12 @@
 /** The project folder on disk: project.json and one folder for each run. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { syncFolder } from '../lib/durable-file.ts';
 import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
 import { AppError } from '../lib/errors.ts';
+import { readTextFile } from '../lib/text-file.ts';
 import { temporaryName } from '../lib/temporaries.ts';
 import { makeFolder, openProject, readJson, writeJson } from './project.ts';
 import { formatRecipe, readRecipe, type Recipe } from './recipe.ts';
@@ -190,7 +191,7 @@ export async function readRunReport(run: RunFolder): Promise<Report> {
       hint: `finish it first: mergewright run ${run.folder}`,
     });
   }
-  return parseReport(await readFile(run.reportPath, 'utf8'), run.reportPath);
+  return parseReport(await readTextFile(run.reportPath), run.reportPath);
 }
 
 /** The recipe of a run and the folder its paths are relative to. */

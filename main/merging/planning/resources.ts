@@ -119,7 +119,7 @@ function nearestFolder(path: string): string {
 }
 
 function sizeText(bytes: number): string {
-  return bytes < 1e12
-    ? `${(bytes / 1e9).toPrecision(3)} GB`
-    : `${(bytes / 1e12).toPrecision(3)} TB`;
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power] ?? ''}`;
 }

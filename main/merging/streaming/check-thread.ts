@@ -4,6 +4,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { accessError, requireSameFile } from '../../checkpoints/weight-file.ts';
 import { AppError } from '../../lib/errors.ts';
+import { readError } from '../../lib/text-file.ts';
 import { COPY_BYTES } from './budget.ts';
 import type { Tasks } from './protocol.ts';
 import { fill } from './stored-reader.ts';
@@ -16,7 +17,7 @@ export class CheckThread {
 
   async checksum({ file, position, bytes }: Request<'checksum'>): Promise<number> {
     let sum = 0;
-    await withFile(file, (descriptor) => {
+    await withWritten(file, (descriptor) => {
       for (const chunk of this.#chunks(descriptor, position, bytes)) sum = crc32(chunk, sum);
     });
     return sum;
@@ -25,7 +26,7 @@ export class CheckThread {
   async digest({ file, ranges, last }: Request<'digest'>): Promise<string | undefined> {
     const hash = this.#hashes.get(file) ?? createHash('sha256');
     this.#hashes.set(file, hash);
-    await withFile(file, (descriptor) => {
+    await withWritten(file, (descriptor) => {
       for (const { position, bytes, crc32: wanted } of ranges) {
         let sum = 0;
         for (const chunk of this.#chunks(descriptor, position, bytes)) {
@@ -69,6 +70,15 @@ async function withFile(file: string, work: (descriptor: number) => void): Promi
     work(descriptor);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** Reads back a file that this merge has written. */
+async function withWritten(file: string, work: (descriptor: number) => void): Promise<void> {
+  try {
+    await withFile(file, work);
+  } catch (error) {
+    throw readError(error, file);
   }
 }
 

@@ -284,7 +284,7 @@ const cases: readonly FindingCase[] = [
       return linear(await storeModel(at('vast'), shapes, undefined));
     },
     options: () => ({ out: at('out') }),
-    what: /the result takes 4\.40 TB/,
+    what: /the result takes 4\.4 TB/,
   },
   {
     id: 'memory',
