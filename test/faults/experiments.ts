@@ -129,7 +129,7 @@ export function killAtRandom(laboratory: Laboratory, scenario: Scenario, count: 
   });
 }
 
-export const errnos = { EIO: 5, ENOSPC: 28 } as const;
+const errnos = { EIO: 5, ENOSPC: 28 } as const;
 
 /** What a failure must say: one line with a foreseen code. */
 export function unclear({ code, out, err }: Ended, wanted: RegExp): string[] {
