@@ -69,9 +69,7 @@ describe('the demo, from the first start to the exported model', () => {
     project = join(running.userData, 'Demo project');
     expect(existsSync(join(project, 'recipe.yaml'))).toBe(true);
     expect(await windowTitle()).toBe('Demo project — Mergewright');
-    await expect(currentView(page).getByRole('region', { name: 'Welcome' }).count()).resolves.toBe(
-      1,
-    );
+    await currentView(page).getByRole('region', { name: 'Welcome' }).waitFor();
   });
 
   it('runs a draft that was made shorter by hand, with its progress and its curves in sight', async () => {
@@ -91,11 +89,11 @@ describe('the demo, from the first start to the exported model', () => {
     const loss = currentView(page)
       .locator('figure')
       .filter({
-        has: page.getByRole('img', { name: /^Loss of .* by step$/ }),
+        has: page.getByRole('img', { name: /^Loss by step of / }),
       });
     await loss.getByRole('button', { name: 'Show as table' }).click();
     const rows = currentView(page)
-      .getByRole('table', { name: /^Loss of .* by step$/ })
+      .getByRole('table', { name: /^Loss by step of / })
       .locator('tbody tr');
     await eventually(() => rows.count(), steps);
     const shown = await rows.evaluateAll((all) => all.map((row) => row.textContent));
