@@ -96,15 +96,20 @@ const LAUNCH_LIMIT_MS = 30_000;
 
 /**
  * Playwright's launch, again where it gets no answer: about one in ten times on a busy machine its two debuggers
- * connect, and it then waits for a word of the application that came before it listened.
+ * connect, and it then waits for a word of the application that came before it listened. The application did start,
+ * so each attempt has user data of its own: the next one is a first start too.
  */
 async function launchPatiently(
-  options: Parameters<typeof _electron.launch>[0],
-): Promise<ElectronApplication> {
+  options: LaunchOptions,
+  settings: (userData: string) => Promise<Parameters<typeof _electron.launch>[0]>,
+): Promise<{ app: ElectronApplication; userData: string; remove: () => void }> {
   for (let attempt = 1; ; attempt++) {
+    const { userData, remove } = userDataOf(options);
     try {
-      return await _electron.launch({ ...options, timeout: LAUNCH_LIMIT_MS });
+      const launch = { ...(await settings(userData)), timeout: LAUNCH_LIMIT_MS };
+      return { app: await _electron.launch(launch), userData, remove };
     } catch (error) {
+      remove();
       if (attempt === 3 || !(error instanceof errors.TimeoutError)) throw error;
     }
   }
@@ -115,16 +120,15 @@ export async function launchBuilt(options: LaunchOptions = {}): Promise<BuiltApp
   await buildDesktop();
   const runtime = await findRuntime();
   requireLibraries(runtime);
-  const { userData, remove } = userDataOf(options);
   const project = options.project === undefined ? [] : [options.project];
-  const app = await launchPatiently({
+  const { app, userData, remove } = await launchPatiently(options, async (folder) => ({
     executablePath: runtime.executable,
     args: [...switches(), ...(options.arguments ?? []), root, ...project],
-    env: await environment(userData, options),
+    env: await environment(folder, options),
     cwd: root,
     // Playwright would show every page in light colours.
     colorScheme: null,
-  });
+  }));
   const page = await app.firstWindow();
   const problems = collectProblems(page);
   return {
