@@ -118,6 +118,22 @@ export const errorCodes = {
   'model.head_missing': 'A task has no classification head.',
   'run.changed':
     'A run cannot go on: its recipe, inputs or engine are others than at its beginning.',
+  'hub.name_invalid': 'A name is none that a model on the Hugging Face Hub could have.',
+  'hub.unknown_preset': 'No preset has this name.',
+  'hub.setting_invalid': 'The address of the Hub, a proxy or a token is not valid.',
+  'hub.offline': 'Something must be asked of the Hub, but the network is switched off.',
+  'hub.unreachable': 'The Hub, or a proxy on the way to it, cannot be reached.',
+  'hub.unauthorized': 'The Hub wants a token for a model, or does not accept the one it got.',
+  'hub.forbidden': 'The Hub does not let the owner of the token have a model.',
+  'hub.not_found': 'The Hub has no model or file of this name.',
+  'hub.no_revision': 'The Hub does not have this revision of a model.',
+  'hub.server_failed': 'The Hub failed to answer, also when it was asked again.',
+  'hub.interrupted': 'A download broke off, also when it was gone on with.',
+  'hub.answer_invalid': 'An answer of the Hub cannot be understood or is not to be trusted.',
+  'hub.checksum_mismatch': 'The bytes of a downloaded file do not fit its checksum.',
+  'hub.no_weights': 'A model on the Hub has no weight file of a known name.',
+  'hub.not_downloaded': 'A model of the Hub is named that is not on this machine.',
+  'hub.busy': 'A download is going on, and only one goes on at a time.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
