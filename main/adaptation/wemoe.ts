@@ -13,14 +13,9 @@ import {
   type MergedModel,
   type Trainable,
 } from '../models/merged-model.ts';
+import { activate } from '../models/transformer.ts';
 import type { VisionConfig } from '../models/vision-config.ts';
-import {
-  activate,
-  encodeImages,
-  mlpTensors,
-  parameterCount,
-  visionTensors,
-} from '../models/vit.ts';
+import { encodeImages, mlpTensors, parameterCount, visionTensors } from '../models/vit.ts';
 import {
   addTaskVectors,
   dictionaryName,
