@@ -82,15 +82,3 @@ export function writeChanged(
     }
   }
 }
-
-/** sum + Σ left[i] × right[i], in order of the index: where a tensor is cut does not change it. */
-export function dotFrom(
-  sum: number,
-  left: Float64Array,
-  right: Float64Array,
-  count: number,
-): number {
-  let total = sum;
-  for (let i = 0; i < count; i++) total += left[i]! * right[i]!;
-  return total;
-}

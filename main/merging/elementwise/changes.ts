@@ -33,3 +33,16 @@ export function mergeChanges(
   });
   return merged;
 }
+
+/** θk − θ0 of each expert, from `begin` to `end`. */
+export function changesWithin(
+  { base, experts }: Group,
+  begin: number,
+  end: number,
+): Float64Array[] {
+  return experts.map((expert) => {
+    const change = new Float64Array(end - begin);
+    subtract(change, expert, base, begin, end);
+    return change;
+  });
+}

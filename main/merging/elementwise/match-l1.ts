@@ -3,8 +3,11 @@
  * magnitudes is that of the whole, tensor by tensor.
  */
 import type { ParameterTable, ParameterValues } from '../../lib/parameters.ts';
+import { MagnitudeKernel } from '../kernels/magnitude-kernel.ts';
 import { definePass, type Group, type MergeContext, type Pass } from '../method.ts';
+import { addMagnitudes, emptySums, LANES, sumOf } from './lane-sums.ts';
 import { forEachThinned, type Sparsify } from './merge-task-vectors.ts';
+import { canVectorise, dropKey, randomLimit, type RandomMasking } from './vector-merge.ts';
 
 /** Below it a sum counts as zero, and nothing is rescaled. */
 const LEAST_SUM = 1e-7;
@@ -14,6 +17,7 @@ export interface L1Scales {
   readonly scales?: ReadonlyMap<string, readonly number[]>;
 }
 
+/** Lanes of the sums of each expert. */
 interface Sums {
   readonly whole: Float64Array;
   readonly kept: Float64Array;
@@ -24,33 +28,36 @@ interface Tally {
   readonly scales: Map<string, readonly number[]>;
 }
 
+type Context<Prepared> = MergeContext<ParameterTable, Prepared>;
+
 /** How a method thins out a group, for given values; before any rescaling by L1 norm. */
-export type Thinning<Prepared> = (
-  group: Group,
-  parameters: ParameterValues,
-  context: MergeContext<ParameterTable, Prepared>,
-) => Sparsify;
+export interface PlainThinning<Prepared> {
+  readonly wholeRows: boolean;
+  readonly thin: (
+    group: Group,
+    parameters: ParameterValues,
+    context: Context<Prepared>,
+  ) => Sparsify;
+  /** The same as data, where values are dropped at random. */
+  readonly random?: ((context: Context<Prepared>) => RandomMasking) | undefined;
+}
 
 /** The pass that finds the scales. */
-export function matchL1Pass<Prepared extends L1Scales>(
-  thin: Thinning<Prepared>,
-  wholeRows: boolean,
-): Pass<Prepared> {
+export function matchL1Pass<Prepared extends L1Scales>({
+  wholeRows,
+  thin,
+  random,
+}: PlainThinning<Prepared>): Pass<Prepared> {
   return definePass<Prepared, Tally>({
     begin: () => ({ open: new Map(), scales: new Map() }),
     add({ open }, group, parameters, context) {
       const count = group.experts.length;
-      const sums = open.get(group.name) ?? {
-        whole: new Float64Array(count),
-        kept: new Float64Array(count),
-      };
+      const sums = open.get(group.name) ?? { whole: emptySums(count), kept: emptySums(count) };
       open.set(group.name, sums);
-      const sparsify = thin(group, parameters, context);
-      for (let k = 0; k < count; k++) {
-        forEachThinned(group, k, { sparsify, wholeRows }, (values, length, thinned) => {
-          const into = thinned ? sums.kept : sums.whole;
-          into[k] = addMagnitudes(into[k]!, values, length);
-        });
+      if (random !== undefined && canVectorise(group)) {
+        addRandomlyKept(sums, group, random(context));
+      } else {
+        addThinned(sums, group, { wholeRows, sparsify: thin(group, parameters, context) });
       }
     },
     combine(into, later) {
@@ -64,22 +71,47 @@ export function matchL1Pass<Prepared extends L1Scales>(
   });
 }
 
+/** The definition. */
+export function addThinned(
+  { whole, kept }: Sums,
+  group: Group,
+  how: { readonly sparsify: Sparsify; readonly wholeRows: boolean },
+): void {
+  for (let k = 0; k < group.experts.length; k++) {
+    forEachThinned(group, k, how, (values, begin, count, thinned) => {
+      addMagnitudes(thinned ? kept : whole, k, values, group.offset + begin, count);
+    });
+  }
+}
+
+let kernel: MagnitudeKernel | undefined;
+
+/** The same by vector code. */
+export function addRandomlyKept(
+  { whole, kept }: Sums,
+  group: Group,
+  { seed, probabilities }: RandomMasking,
+): void {
+  kernel ??= new MagnitudeKernel();
+  for (const [k, expert] of group.experts.entries()) {
+    const rule = { key: dropKey(seed, group, k), limit: randomLimit(probabilities[k]!) };
+    const own = (lanes: Float64Array) => lanes.subarray(k * LANES, (k + 1) * LANES);
+    kernel.add(expert, group.base, group.offset, rule, { whole: own(whole), kept: own(kept) });
+  }
+}
+
 function close({ open, scales }: Tally): void {
   for (const [name, { whole, kept }] of open) {
-    const small = (k: number) => whole[k]! < LEAST_SUM || kept[k]! < LEAST_SUM;
+    const scaleOf = (k: number) => {
+      const [all, left] = [sumOf(whole, k), sumOf(kept, k)];
+      return all < LEAST_SUM || left < LEAST_SUM ? 1 : all / left;
+    };
     scales.set(
       name,
-      Array.from(whole, (sum, k) => (small(k) ? 1 : sum / kept[k]!)),
+      Array.from({ length: whole.length / LANES }, (_, k) => scaleOf(k)),
     );
   }
   open.clear();
-}
-
-/** In order of the index: where a tensor is cut does not change the sum. */
-function addMagnitudes(sum: number, values: Float64Array, count: number): number {
-  let total = sum;
-  for (let i = 0; i < count; i++) total += Math.abs(values[i]!);
-  return total;
 }
 
 /** Weights that have the scales of a group's tensor in them. */

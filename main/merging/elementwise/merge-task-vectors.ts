@@ -139,7 +139,7 @@ export function forEachThinned(
   group: Group,
   expert: number,
   { sparsify, wholeRows }: { readonly sparsify: Sparsify; readonly wholeRows: boolean },
-  visit: (values: Float64Array, count: number, thinned: boolean) => void,
+  visit: (values: Float64Array, begin: number, count: number, thinned: boolean) => void,
 ): void {
   const { base, experts } = group;
   const length = blockLength(group, { wholeRows });
@@ -147,9 +147,9 @@ export function forEachThinned(
   for (let begin = 0; begin < base.length; begin += length) {
     const end = Math.min(begin + length, base.length);
     subtract(values, experts[expert]!, base, begin, end);
-    visit(values, end - begin, false);
+    visit(values, begin, end - begin, false);
     sparsify(values, expert, begin, end);
-    visit(values, end - begin, true);
+    visit(values, begin, end - begin, true);
   }
 }
 

@@ -2,9 +2,12 @@
  * Inner products of the models' tensors, which all that methods of angles and lengths need to know: what
  * they give is a sum of the inputs, with factors that follow from these products.
  */
-import { forEachBlock } from '../blocks.ts';
 import { definePass, type Group, type Pass } from '../method.ts';
-import { dotFrom, subtract } from './arithmetic.ts';
+import { subtract } from './arithmetic.ts';
+import { addProduct, emptySums, sumsOf } from './lane-sums.ts';
+
+/** So that the vectors of eight experts fit into the fastest cache. */
+const PRODUCT_BLOCK = 512;
 
 /** Which vectors: the experts as they are, the base before them, or θk − θ0. */
 export type VectorKind = 'experts' | 'base_and_experts' | 'task_vectors';
@@ -14,55 +17,68 @@ export interface Products {
   readonly products?: ReadonlyMap<string, Float64Array>;
 }
 
-/** In order of the index, so that where a tensor is cut does not change a sum. */
+/** Tallies hold the lanes of ⟨vi, vj⟩ for j ≤ i, row by row. */
 export function productsPass(kind: VectorKind): Pass<Products> {
   return definePass<Products, Map<string, Float64Array>>({
     begin: () => new Map<string, Float64Array>(),
     add(tally, group) {
       const count = group.experts.length + (kind === 'base_and_experts' ? 1 : 0);
-      const products = tally.get(group.name) ?? new Float64Array(count * count);
-      tally.set(group.name, products);
-      forEachBlock(group.base.length, (begin, end) => {
-        addProducts(products, vectorsOf(kind, group, begin, end), end - begin);
-      });
+      const lanes = tally.get(group.name) ?? emptySums((count * (count + 1)) / 2);
+      tally.set(group.name, lanes);
+      addProducts(lanes, kind, group, 0, group.base.length, group.offset);
     },
     combine(into, later) {
-      for (const [name, products] of later) into.set(name, products);
+      for (const [name, lanes] of later) into.set(name, lanes);
     },
-    finish: (products) => ({ products }),
+    finish: (tally) => ({
+      products: new Map([...tally].map(([name, lanes]) => [name, squareOf(sumsOf(lanes))])),
+    }),
   });
 }
 
-/** The values of all vectors of the kind from `begin` to `end`. */
-export function vectorsOf(
+function modelsOf(kind: VectorKind, { base, experts }: Group): readonly Float32Array[] {
+  return kind === 'base_and_experts' ? [base, ...experts] : experts;
+}
+
+/** Adds the products of the values from `begin` to `end`, of which the first has the index `index`. */
+function addProducts(
+  lanes: Float64Array,
   kind: VectorKind,
-  { base, experts }: Group,
+  group: Group,
   begin: number,
   end: number,
-): Float64Array[] {
-  const models = kind === 'base_and_experts' ? [base, ...experts] : experts;
-  return models.map((model) => {
-    if (kind !== 'task_vectors') return Float64Array.from(model.subarray(begin, end));
-    const values = new Float64Array(end - begin);
-    subtract(values, model, base, begin, end);
-    return values;
-  });
-}
-
-/** Adds ⟨vi, vj⟩ of the first `count` values to row-major [n, n]. */
-function addProducts(
-  products: Float64Array,
-  vectors: readonly Float64Array[],
-  count: number,
+  index: number,
 ): void {
-  const size = vectors.length;
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      const sum = dotFrom(products[i * size + j]!, vectors[i]!, vectors[j]!, count);
-      products[i * size + j] = sum;
-      products[j * size + i] = sum;
+  const models = modelsOf(kind, group);
+  const length = Math.min(PRODUCT_BLOCK, end - begin);
+  const vectors = models.map(() => new Float64Array(length));
+  for (let from = begin; from < end; from += PRODUCT_BLOCK) {
+    const to = Math.min(from + PRODUCT_BLOCK, end);
+    for (const [k, model] of models.entries()) {
+      if (kind === 'task_vectors') subtract(vectors[k]!, model, group.base, from, to);
+      else vectors[k]!.set(model.subarray(from, to));
+    }
+    let sum = 0;
+    for (const [i, left] of vectors.entries()) {
+      for (let j = 0; j <= i; j++) {
+        addProduct(lanes, sum++, left, vectors[j]!, index + from - begin, to - from);
+      }
     }
   }
+}
+
+/** Row-major [n, n] of a symmetric matrix, from its rows up to the diagonal. */
+function squareOf(rows: Float64Array): Float64Array {
+  const size = Math.round((Math.sqrt(8 * rows.length + 1) - 1) / 2);
+  const square = new Float64Array(size * size);
+  let at = 0;
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j <= i; j++) {
+      square[i * size + j] = rows[at]!;
+      square[j * size + i] = rows[at++]!;
+    }
+  }
+  return square;
 }
 
 /** The products of a group's tensor. */
@@ -77,8 +93,8 @@ export function productsWithin(
   begin: number,
   end: number,
 ): Float64Array {
-  const vectors = vectorsOf(kind, group, begin, end);
-  const products = new Float64Array(vectors.length ** 2);
-  addProducts(products, vectors, end - begin);
-  return products;
+  const count = modelsOf(kind, group).length;
+  const lanes = emptySums((count * (count + 1)) / 2);
+  addProducts(lanes, kind, group, begin, end, 0);
+  return squareOf(sumsOf(lanes));
 }

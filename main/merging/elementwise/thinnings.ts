@@ -4,10 +4,10 @@ import type { ParameterTable, ParameterValues } from '../../lib/parameters.ts';
 import { BLOCK, rowLength } from '../blocks.ts';
 import type { Group, MergeContext, Pass } from '../method.ts';
 import { selectionPasses, topSets, type Selected } from '../select-magnitudes.ts';
-import { matchL1Pass, rescaledBy, type L1Scales } from './match-l1.ts';
+import { matchL1Pass, rescaledBy, type L1Scales, type PlainThinning } from './match-l1.ts';
 import { blockLength, type Sparsify } from './merge-task-vectors.ts';
 import { RandomDrop } from './random-drop.ts';
-import type { Masking } from './vector-merge.ts';
+import type { Masking, RandomMasking } from './vector-merge.ts';
 import { MagnitudeRanker } from './rank-magnitudes.ts';
 import { Trimmer } from './trim.ts';
 import { numbersOf } from './weights.ts';
@@ -36,14 +36,24 @@ type MaskingOf = (
 function thinning(
   wholeRows: boolean,
   plain: Thin,
-  { first = () => [], masking }: { first?: Thinning['passes']; masking?: MaskingOf } = {},
+  {
+    first = () => [],
+    random,
+    masking,
+  }: {
+    first?: Thinning['passes'];
+    random?: PlainThinning<Prepared>['random'];
+    masking?: MaskingOf;
+  } = {},
 ): Thinning {
   return {
     wholeRows,
     ...(masking && { masking }),
     passes: (parameters) => [
       ...first(parameters),
-      ...(parameters['rescale'] === 'l1' ? [matchL1Pass<Prepared>(plain, wholeRows)] : []),
+      ...(parameters['rescale'] === 'l1'
+        ? [matchL1Pass<Prepared>({ wholeRows, thin: plain, random })]
+        : []),
     ],
     thin(group, parameters, context) {
       const sparsify = plain(group, parameters, context);
@@ -58,6 +68,10 @@ function thinning(
 
 function scale(values: Float64Array, factor: number, count: number): void {
   for (let i = 0; i < count; i++) values[i]! *= factor;
+}
+
+function randomMasking({ settings, seed }: Context): RandomMasking {
+  return { seed, probabilities: numbersOf(settings, 'density') };
 }
 
 /** DARE (Yu et al. 2024): every value is kept with the probability `density`. */
@@ -75,13 +89,14 @@ export const randomThinning = thinning(
     };
   },
   {
-    masking(group, { rescale }, { settings, seed, prepared }) {
-      const probabilities = numbersOf(settings, 'density');
-      const scales = probabilities.map((density, expert) => {
-        if (rescale === 'l1') return rescaledBy(prepared, group, expert);
+    random: randomMasking,
+    masking(group, { rescale }, context) {
+      const random = randomMasking(context);
+      const scales = random.probabilities.map((density, expert) => {
+        if (rescale === 'l1') return rescaledBy(context.prepared, group, expert);
         return rescale === 'expected' && density > 0 ? 1 / density : 1;
       });
-      return { random: { seed, probabilities }, ...(rescale === 'none' ? {} : { scales }) };
+      return { random, ...(rescale === 'none' ? {} : { scales }) };
     },
   },
 );

@@ -9,12 +9,17 @@ import type { Group } from '../method.ts';
 import type { TopSet } from '../select-magnitudes.ts';
 import type { ElectionRules } from './sign-election.ts';
 
+/** For each expert the probability that a value stays. */
+export interface RandomMasking {
+  readonly seed: number;
+  readonly probabilities: readonly number[];
+}
+
 /** How task vectors are thinned out: which values stay, and what those are multiplied by. */
 export interface Masking {
   /** For each expert the values that stay, by their magnitude. */
   readonly tops?: readonly TopSet[] | undefined;
-  /** For each expert the probability that a value stays. */
-  readonly random?: { readonly seed: number; readonly probabilities: readonly number[] };
+  readonly random?: RandomMasking;
   readonly scales?: readonly number[] | undefined;
 }
 
@@ -137,7 +142,8 @@ function limitOf(top: TopSet | undefined, index: number): number {
   return Math.max(index < top.cutoff ? top.key - 1 : top.key, -1);
 }
 
-function randomLimit(probability: number): number {
+/** Of 31 random bits, those up to it are kept. */
+export function randomLimit(probability: number): number {
   if (probability >= 1) return ALL_BITS;
   return Math.min(Math.round(probability * TWO_31), ALL_BITS) - 1;
 }

@@ -4,6 +4,7 @@
  * All experts of a position are taken at once, so that nothing between them is stored.
  */
 import type { ElectionRules } from '../elementwise/sign-election.ts';
+import { field as randomField, randomMask } from './random-mask.ts';
 import {
   add,
   addI32,
@@ -28,7 +29,6 @@ import {
   loop,
   magnitude,
   multiply,
-  multiplyWords,
   notBelow,
   ones,
   promoteHigh,
@@ -36,14 +36,13 @@ import {
   rises,
   select,
   set,
-  shiftRight,
   store,
   subtract,
   vector,
   widenHigh,
   widenLow,
+  wordLanes,
   words,
-  xor,
   zeros,
   type Code,
   type Memory,
@@ -70,15 +69,7 @@ export interface KernelForm {
 export const KERNEL_BLOCK = 2048;
 export const PLANE = KERNEL_BLOCK * 4;
 export const RECORD = 64;
-export const field = {
-  weight: 0,
-  scale: 8,
-  limit: 16,
-  first: 20,
-  second: 24,
-  third: 28,
-  random: 32,
-};
+export const field = { weight: 0, scale: 8, limit: 16, ...randomField } as const;
 /** Records take a page, so there may be so many experts. */
 export const MOST_EXPERTS = 1024;
 export const BASE = MOST_EXPERTS * RECORD;
@@ -172,7 +163,7 @@ export function assemble(memory: Memory, form: KernelForm): Run {
           keep,
         ]
       : [],
-    form.random ? [set(mask, randomMask(place, four, record)), keep] : [],
+    form.random ? [set(mask, randomMask(place, four, get(record))), keep] : [],
     form.scaled
       ? both(({ value }) => set(value, multiply(get(value), loadDoubles(get(record), field.scale))))
       : [],
@@ -215,7 +206,7 @@ export function assemble(memory: Memory, form: KernelForm): Run {
 
   const lane = (number: number): Code => [get(balance), 0xfd, 0x21, number];
   const body: Code = [
-    set(place, addWords(vector(0x11, get(index)), lanesFromZero)),
+    set(place, addWords(vector(0x11, get(index)), wordLanes)),
     block(
       loop(
         branchIf(1, notBelow(get(offset), get(bytes))),
@@ -250,23 +241,6 @@ interface Half {
   readonly rise: number;
   readonly falling: number;
   readonly rising: number;
-}
-
-const lanesFromZero: Code = [0xfd, 0x0c, [0, 1, 2, 3].map((lane) => [lane, 0, 0, 0])];
-
-/** As `fillRandomBits` in lib/counter-random.ts, then compared. */
-function randomMask(place: number, x: number, record: number): Code {
-  const word = (offset: number) => loadWords(get(record), offset);
-  const mixed = (shift: number, by: number): Code =>
-    multiplyWords(xor(get(x), shiftRight(get(x), shift)), words(by));
-  return [
-    set(x, xor(get(place), word(field.first))),
-    set(x, addWords(mixed(17, 0xed5ad4bb), word(field.second))),
-    set(x, addWords(mixed(11, 0xac4c1b51), word(field.third))),
-    set(x, mixed(15, 0x31848bab)),
-    set(x, xor(get(x), shiftRight(get(x), 14))),
-    vector(0x3d, shiftRight(get(x), 1), word(field.random)),
-  ];
 }
 
 export type Run = (

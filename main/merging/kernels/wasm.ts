@@ -122,6 +122,8 @@ export const halves = (pattern: number): Code => constant([pattern & 0xff, patte
 /** The same word in all four lanes. */
 export const words = (pattern: number): Code =>
   constant([0, 8, 16, 24].map((bit) => (pattern >>> bit) & 0xff));
+/** The words 0, 1, 2, 3. */
+export const wordLanes = constant([0, 1, 2, 3].flatMap((word) => [word, 0, 0, 0]));
 export const zeros = halves(0);
 /** 1 as fp64. */
 export const ones = constant([0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);

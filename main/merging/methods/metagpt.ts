@@ -1,7 +1,7 @@
 /** Under linearity and orthogonality of the task vectors the best λk are known without data. */
-import { dotFrom } from '../elementwise/arithmetic.ts';
 import { forEachChange } from '../elementwise/changes.ts';
 import { changed } from '../elementwise/combinations.ts';
+import { addProduct, emptySums, sumsOf } from '../elementwise/lane-sums.ts';
 import { none } from '../elementwise/parameters.ts';
 import { defineMethod, definePass } from '../method.ts';
 
@@ -10,21 +10,30 @@ interface Squares {
   readonly squares: Float64Array;
 }
 
-const squaresPass = definePass<Squares, Float64Array>({
-  begin: ({ expertCount }) => new Float64Array(expertCount),
-  add(tally, group) {
-    forEachChange(group, (changes, _begin, count) => {
+interface Tally {
+  /** Of the tensor at hand. */
+  readonly lanes: Float64Array;
+  readonly sums: Float64Array;
+}
+
+const squaresPass = definePass<Squares, Tally>({
+  begin: ({ expertCount }) => ({
+    lanes: emptySums(expertCount),
+    sums: new Float64Array(expertCount),
+  }),
+  add({ lanes }, group) {
+    forEachChange(group, (changes, begin, count) => {
       changes.forEach((change, k) => {
-        tally[k] = dotFrom(tally[k]!, change, change, count);
+        addProduct(lanes, k, change, change, group.offset + begin, count);
       });
     });
   },
-  combine(into, later) {
-    later.forEach((square, k) => {
-      into[k]! += square;
+  combine({ sums }, { lanes }) {
+    sumsOf(lanes).forEach((square, k) => {
+      sums[k]! += square;
     });
   },
-  finish: (squares) => ({ squares }),
+  finish: ({ sums }) => ({ squares: sums }),
 });
 
 export const metagpt = defineMethod<typeof none, typeof none, Squares>({

@@ -4,9 +4,8 @@
  * compared as fp32.
  */
 import { BLOCK } from '../blocks.ts';
-import { mergeChanges } from '../elementwise/changes.ts';
+import { changesWithin, mergeChanges } from '../elementwise/changes.ts';
 import { lambda, none } from '../elementwise/parameters.ts';
-import { vectorsOf } from '../elementwise/tensor-products.ts';
 import { defineMethod } from '../method.ts';
 import { numberOfKey } from '../select-counts.ts';
 import { selectionPasses, type Selected } from '../select-magnitudes.ts';
@@ -74,7 +73,7 @@ export const pcb = defineMethod<typeof parameters, typeof none, Prepared>({
       signed: true,
       sizes: (_, count) => [count - Math.min(Math.floor(count * (1 - ratio)), count - 1), 1],
       fill(target, list, { group, begin, end }, { prepared }) {
-        const changes = vectorsOf('task_vectors', group, begin, end);
+        const changes = changesWithin(group, begin, end);
         const clamps = rangesOf(prepared, 'clamps', group.experts.length);
         writeScores(target, changes, list, clamps[list]!, end - begin);
       },

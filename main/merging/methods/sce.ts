@@ -4,14 +4,14 @@
  * of language models lie below it; set it to 0 for the formula of the paper.
  */
 import { BLOCK } from '../blocks.ts';
-import { dotFrom } from '../elementwise/arithmetic.ts';
 import {
   forEachThinned,
   mergeTaskVectors,
   type Sparsify,
 } from '../elementwise/merge-task-vectors.ts';
-import { vectorsOf } from '../elementwise/tensor-products.ts';
+import { changesWithin } from '../elementwise/changes.ts';
 import { Trimmer } from '../elementwise/trim.ts';
+import { addProduct, emptySums, sumsOf } from '../elementwise/lane-sums.ts';
 import { none } from '../elementwise/parameters.ts';
 import { defineMethod, definePass, type Group } from '../method.ts';
 import { selectionPasses, topSets, type Selected } from '../select-magnitudes.ts';
@@ -45,26 +45,29 @@ const variedPasses = (share: number) =>
     lists: 1,
     sizes: (_, count, { zeros }) => [Math.floor((count - zeros) * share)],
     fill(target, _list, { group, begin, end }) {
-      target.set(variances(vectorsOf('task_vectors', group, begin, end)));
+      target.set(variances(changesWithin(group, begin, end)));
     },
   });
 
 const energyPass = definePass<Prepared, Map<string, Float64Array>>({
   begin: () => new Map<string, Float64Array>(),
   add(tally, group, _parameters, { prepared }) {
-    const sums = tally.get(group.name) ?? new Float64Array(group.experts.length);
-    tally.set(group.name, sums);
-    const sparsify = selected(group, prepared);
-    sums.forEach((_, k) => {
-      forEachThinned(group, k, { sparsify, wholeRows: false }, (values, count, thinned) => {
-        if (thinned) sums[k] = dotFrom(sums[k]!, values, values, count);
+    const lanes = tally.get(group.name) ?? emptySums(group.experts.length);
+    tally.set(group.name, lanes);
+    const { sparsify = () => undefined } = selected(group, prepared);
+    group.experts.forEach((_, k) => {
+      forEachThinned(group, k, { sparsify, wholeRows: false }, (values, begin, count, thinned) => {
+        if (thinned) addProduct(lanes, k, values, values, group.offset + begin, count);
       });
     });
   },
   combine(into, later) {
-    for (const [name, sums] of later) into.set(name, sums);
+    for (const [name, lanes] of later) into.set(name, lanes);
   },
-  finish: (energies, prepared) => ({ ...prepared, energies }),
+  finish: (tally, prepared) => ({
+    ...prepared,
+    energies: new Map([...tally].map(([name, lanes]) => [name, sumsOf(lanes)])),
+  }),
 });
 
 export const sce = defineMethod<typeof parameters, typeof none, Prepared>({
@@ -102,7 +105,7 @@ export const sce = defineMethod<typeof parameters, typeof none, Prepared>({
     return mergeTaskVectors(group, {
       weights: Array.from(energies, (energy) => (uniform ? 1 / energies.length : energy / sum)),
       lambda: 1,
-      sparsify: selected(group, prepared),
+      ...selected(group, prepared),
       election: { vote: 'mass', weigh: 'after_vote', evenSign: 1, merge: 'weighted_mean' },
     });
   },
@@ -121,14 +124,15 @@ function variances(changes: readonly Float64Array[]): Float64Array {
   });
 }
 
-/** All experts share a mask. */
-function selected(group: Group, prepared: Prepared | undefined): Sparsify {
+/** All experts share a mask; nothing where all values are merged. */
+function selected(group: Group, prepared: Prepared | undefined): { readonly sparsify?: Sparsify } {
   const varied = prepared?.varied;
-  if (varied === undefined) return () => undefined;
+  if (varied === undefined) return {};
   const [[top] = []] = topSets(varied, group);
   const trim = new Trimmer(Math.min(BLOCK, group.base.length));
-  return (values, _expert, begin, end) => {
-    const by = variances(vectorsOf('task_vectors', group, begin, end));
+  const sparsify: Sparsify = (values, _expert, begin, end) => {
+    const by = variances(changesWithin(group, begin, end));
     trim.keepTop(values, top!, group.offset + begin, end - begin, by);
   };
+  return { sparsify };
 }

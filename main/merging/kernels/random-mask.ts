@@ -1,0 +1,34 @@
+/** Random masks as vector code: `fillRandomBits` of lib/counter-random.ts, then compared. */
+import {
+  addWords,
+  get,
+  loadWords,
+  multiplyWords,
+  set,
+  shiftRight,
+  vector,
+  words,
+  xor,
+  type Code,
+} from './wasm.ts';
+
+/** Where the record of an expert holds the key, and the greatest of 31 random bits that is kept. */
+export const field = { first: 20, second: 24, third: 28, random: 32 } as const;
+
+/**
+ * The mask of the four indices in the local `place`; `x` is a local to work in, `record` the address of the
+ * expert's record.
+ */
+export function randomMask(place: number, x: number, record: Code): Code {
+  const word = (offset: number) => loadWords(record, offset);
+  const mixed = (shift: number, by: number): Code =>
+    multiplyWords(xor(get(x), shiftRight(get(x), shift)), words(by));
+  return [
+    set(x, xor(get(place), word(field.first))),
+    set(x, addWords(mixed(17, 0xed5ad4bb), word(field.second))),
+    set(x, addWords(mixed(11, 0xac4c1b51), word(field.third))),
+    set(x, mixed(15, 0x31848bab)),
+    set(x, xor(get(x), shiftRight(get(x), 14))),
+    vector(0x3d, shiftRight(get(x), 1), word(field.random)),
+  ];
+}
