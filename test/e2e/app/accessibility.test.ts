@@ -72,7 +72,7 @@ async function seriousViolations(): Promise<string[]> {
 }
 
 describe.each(themes)('axe finds nothing serious with results, %s:', (theme) => {
-  beforeAll(() => setTheme(running.app, theme));
+  beforeAll(() => setTheme(running, theme));
   it.each(views)('%s', async (view) => {
     await show(page, view);
     expect(await seriousViolations()).toEqual([]);
@@ -140,7 +140,7 @@ describe('without any run', () => {
   beforeAll(async () => {
     await resize(running.app, 1400, 900);
     await chooseOfMenu(running.app, 'View', 'Actual size');
-    await setTheme(running.app, 'light');
+    await setTheme(running, 'light');
     await show(page, 'Project');
     await openInSecondInstance(running, withoutRuns);
     await opened(page, 'Without results');

@@ -35,7 +35,7 @@ async function close(): Promise<void> {
 
 describe.each(themes)('every page is sound, %s:', (theme) => {
   beforeAll(async () => {
-    await setTheme(running.app, theme);
+    await setTheme(running, theme);
     await openByMenu('Mergewright help');
   });
   afterAll(close);

@@ -190,7 +190,7 @@ describe('the demo, from the first start to the exported model', () => {
   });
 
   it.each(themes)('every view is kept as a picture, %s', async (theme) => {
-    await setTheme(running.app, theme);
+    await setTheme(running, theme);
     for (const view of views) {
       await show(page, view);
       // Charts glide to their values.
@@ -305,7 +305,7 @@ describe('a run that does not go straight', () => {
 
 describe('the next day', () => {
   it('the window is where and as it was, on the project that was open', async () => {
-    await setTheme(running.app, 'dark');
+    await setTheme(running, 'dark');
     const bounds = { x: 120, y: 80, width: 1280, height: 800 };
     await running.app.evaluate(({ BrowserWindow }, wanted) => {
       BrowserWindow.getAllWindows()[0]?.setBounds(wanted);

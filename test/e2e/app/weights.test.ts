@@ -115,7 +115,7 @@ async function seriousViolations(): Promise<string[]> {
 /** Nothing serious in both themes, and nothing cut off from the smallest window up. */
 async function looksRight(name: string): Promise<void> {
   for (const theme of themes) {
-    await setTheme(running.app, theme);
+    await setTheme(running, theme);
     const dark = () => page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches");
     await eventually(dark, theme === 'dark');
     // The colours of the theme come to the page a moment later.

@@ -62,13 +62,24 @@ export async function opened(page: Page, title: string): Promise<void> {
   await settled(page);
 }
 
-/** Chooses the theme in the menu. */
-export async function setTheme(app: ElectronApplication, theme: Theme): Promise<void> {
+/** Chooses the theme in the menu, and waits until the window is drawn in it. */
+export async function setTheme(
+  { app, page }: { readonly app: ElectronApplication; readonly page: Page },
+  theme: Theme,
+): Promise<void> {
   await app.evaluate(({ Menu }, label) => {
     const view = Menu.getApplicationMenu()?.items.find((item) => item.label === '&View');
     const choice = view?.submenu?.items.find((item) => item.label === 'Theme')?.submenu;
     choice?.items.find((item) => item.label.toLowerCase() === label)?.click();
   }, theme);
+  await page.waitForFunction(
+    (wanted) => matchMedia(`(prefers-color-scheme: ${wanted})`).matches,
+    theme,
+    { timeout: patienceMs },
+  );
+  await page.evaluate(
+    () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+  );
 }
 
 /** Chooses an entry of a menu of the application `times` times. */
