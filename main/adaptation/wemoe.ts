@@ -88,16 +88,13 @@ export function assembleWemoe({ config, constants, trainables, router }: WemoePa
     trainables,
     encode: (g, images, options) => {
       const routing: Value[] = [];
-      const features = encodeImages(g, config, images, constantWeights(g, config), (layer, u) => {
+      const mlp = (layer: number, u: Value) => {
         const lambdas = route(g, layer, router, u, options);
         routing[layer] = lambdas;
-        return ensembledMlp(
-          g,
-          config,
-          { layer, u, lambdas, expertCount: router.expertCount },
-          options,
-        );
-      });
+        const { expertCount } = router;
+        return ensembledMlp(g, config, { layer, u, lambdas, expertCount }, options);
+      };
+      const features = encodeImages(g, config, images, constantWeights(g, config), { mlp });
       return { features, routing };
     },
   };

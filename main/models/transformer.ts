@@ -22,11 +22,17 @@ export interface TransformerShape {
   readonly layerNormEpsilon: number;
 }
 
+/** x ↦ x·Wᵀ + b of the layer whose tensors are `name`.weight and, where it has one, `name`.bias. */
+export type Layer = (name: string, x: Value) => Value;
+
 export interface Blocks {
   /** Names of the tower's tensors begin with it: `vision_model` or `text_model`. */
   readonly root: string;
   readonly weight: WeightSource;
   readonly mlp: MlpBlock;
+  /** Stand for the linear layers of the attention, and for the norms; made from `weight` where left out. */
+  readonly linear?: Layer | undefined;
+  readonly norm?: Layer | undefined;
   /** [N, N], added to the attention scores; without one every token sees all others. */
   readonly mask?: Value;
 }
@@ -65,16 +71,22 @@ export function transformerBlocks(
   g: Builder,
   shape: TransformerShape,
   input: Value,
-  { root, weight, mlp, mask }: Blocks,
+  {
+    root,
+    weight,
+    mlp,
+    mask,
+    linear: apply = (name, u) => linear(g, name, u, weight),
+    norm = (name, u) => layerNorm(g, shape, name, u, weight),
+  }: Blocks,
 ): Value {
   let x = input;
   for (let layer = 0; layer < shape.layerCount; layer++) {
     const prefix = blockPrefix(root, layer);
-    const project = (projection: string, u: Value) =>
-      linear(g, `${prefix}.self_attn.${projection}`, u, weight);
-    const u = layerNorm(g, shape, `${prefix}.layer_norm1`, x, weight);
+    const project = (projection: string, u: Value) => apply(`${prefix}.self_attn.${projection}`, u);
+    const u = norm(`${prefix}.layer_norm1`, x);
     x = g.add(x, attention(g, shape, u, project, mask));
-    x = g.add(x, mlp(layer, layerNorm(g, shape, `${prefix}.layer_norm2`, x, weight)));
+    x = g.add(x, mlp(layer, norm(`${prefix}.layer_norm2`, x)));
   }
   return x;
 }
@@ -89,7 +101,7 @@ export function layerNorm(
   return g.layerNorm(x, weight(`${name}.weight`), weight(`${name}.bias`), layerNormEpsilon);
 }
 
-function linear(g: Builder, name: string, x: Value, weight: WeightSource): Value {
+export function linear(g: Builder, name: string, x: Value, weight: WeightSource): Value {
   const product = g.matmul(x, weight(`${name}.weight`), { transposeRight: true });
   return g.add(product, weight(`${name}.bias`));
 }
