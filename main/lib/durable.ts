@@ -16,6 +16,7 @@ export {
 export { appendLine, readJsonLines } from './json-lines.ts';
 export {
   abandonedMerges,
+  isAbandoned,
   isTemporaryName,
   releaseTemporary,
   sweepStaleTemporaries,

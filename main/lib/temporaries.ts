@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /**
  * `part`: not finished, worthless. `old`: a folder holding what is about to be replaced. `merge`: an
@@ -58,6 +58,15 @@ async function isStale(path: string, host: string, pid: number): Promise<boolean
   if (released.has(path)) return true;
   if (host === thisHost()) return !isAlive(pid);
   return (await age(path)) > FOREIGN_AGE_MS;
+}
+
+/** The name of a temporary may follow another one, which says what it becomes. */
+const anyPrefix = new RegExp(pattern.source.replace('^', ''));
+
+/** Whether no living process works on the temporary at `path`, whose name may follow another. */
+export async function isAbandoned(path: string): Promise<boolean> {
+  const match = anyPrefix.exec(basename(path));
+  return match !== null && isStale(path, match[1]!, Number(match[2])).catch(() => false);
 }
 
 async function age(path: string): Promise<number> {
