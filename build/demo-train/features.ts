@@ -29,7 +29,7 @@ export async function encodeAll(
   const data = new Float32Array(indices.length * width);
   for (let start = 0; start < indices.length; start += batch) {
     const part = indices.slice(start, start + batch);
-    const results = await executable.run({ images: imageBatch(images, part) });
+    const results = await executable.run({ images: await imageBatch(images, part) });
     data.set(results['features']?.data ?? [], start * width);
   }
   await executable.dispose();

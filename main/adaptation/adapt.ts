@@ -5,6 +5,7 @@ import { shuffledBatch, writeImages } from '../data/images.ts';
 import { gradientName } from '../graph/gradient.ts';
 import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
+import { oneAhead } from '../lib/one-ahead.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { stackHeads, type Head } from '../models/head.ts';
 import {
@@ -90,12 +91,21 @@ export async function* adapt(
       const program = adaptationStep(model, { ...options, tasks: length, classes });
       executables.set(length, await engine.compile(program, model.constants));
     }
+    const first = state.step + 1;
+    const calls = Math.max(0, options.steps - state.step) * parts.length;
+    const batches = oneAhead(calls, (call) => {
+      const part = parts[call % parts.length] ?? [];
+      const step = first + Math.floor(call / parts.length);
+      return batchOf(model, part, classes, options, step, breathe);
+    });
     while (state.step < options.steps) {
       throwIfCancelled(signal);
       const step = state.step + 1;
       const total = new StepTotal(state.values);
       for (const part of parts) {
-        const { images, targets } = await batchOf(model, part, classes, options, step, breathe);
+        const batch = await batches.next();
+        if (batch.done === true) throw new Error('the batches end before the steps');
+        const { images, targets } = batch.value;
         const { weights: heads, mask } = stackHeads(
           part.map(({ head }) => head),
           classes,
@@ -153,7 +163,7 @@ async function batchOf(
     const { images } = task;
     const key = [seed, 'adaptation', images.task];
     const indices = shuffledBatch(key, images.store.count, batch, step - 1);
-    writeImages(images, indices, data.subarray(i * perTask, (i + 1) * perTask));
+    await writeImages(images, indices, data.subarray(i * perTask, (i + 1) * perTask));
     if (wanted) writeTargets(task, indices, targets, i * batch * classes, classes);
     await breathe();
   }

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts';
 import { Builder } from '../graph/builder.ts';
 import type { Program } from '../graph/program.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
+import { oneAhead } from '../lib/one-ahead.ts';
 import { normalise, type Head } from '../models/head.ts';
 import { staticModel, type MergedModel } from '../models/merged-model.ts';
 import type { VisionModel } from '../models/vision-model.ts';
@@ -29,13 +30,20 @@ export async function expertPredictions(
   const classes = head.weight.shape[0] ?? 0;
   const predictions = new Float32Array(count * classes);
   try {
-    for (let start = 0; start < count; start += batch) {
+    const batches = oneAhead(Math.ceil(count / batch), (number) => {
+      const length = Math.min(batch, count - number * batch);
+      return imageBatch(
+        images,
+        Uint32Array.from({ length }, (_, i) => number * batch + i),
+      );
+    });
+    let done = 0;
+    for await (const inputs of batches) {
       throwIfCancelled(signal);
-      const size = Math.min(batch, count - start);
-      const indices = Uint32Array.from({ length: size }, (_, i) => start + i);
-      const { p } = await executable.run({ images: imageBatch(images, indices) });
+      const { p } = await executable.run({ images: inputs });
       if (p === undefined) throw new Error('the prediction has no result "p"');
-      predictions.set(p.data, start * classes);
+      predictions.set(p.data, done);
+      done += p.data.length;
     }
   } finally {
     await executable.dispose();

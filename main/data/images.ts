@@ -15,35 +15,50 @@ export interface PixelStore {
   readonly pixels: Uint8Array;
 }
 
-export interface ImageSet {
+/** Images of one size that are decoded when they are asked for. Where they come from stays hidden: paths hold labels. */
+export interface PixelReader {
+  readonly size: number;
+  readonly count: number;
+  /** Pixels of the images named, one after another. Throws what decoding throws. */
+  read(indices: ArrayLike<number>): Promise<Uint8Array>;
+}
+
+export type ImageStore = PixelStore | PixelReader;
+
+export interface ImageSet<Store extends ImageStore = ImageStore> {
   /** Task id. */
   readonly task: string;
-  readonly store: PixelStore;
+  readonly store: Store;
   readonly normalisation: Normalisation;
   /** Never there: an object that carries labels does not type-check as unlabelled images. */
   readonly labels?: never;
 }
 
-/** Normalised images [indices.length, 3, size, size]. */
-export function imageBatch(set: ImageSet, indices: ArrayLike<number>): Tensor {
+/** Normalised images [indices.length, 3, size, size]. Throws what decoding throws. */
+export async function imageBatch(set: ImageSet, indices: ArrayLike<number>): Promise<Tensor> {
   const shape = [indices.length, 3, set.store.size, set.store.size];
   const data = new Float32Array(indices.length * 3 * set.store.size ** 2);
-  writeImages(set, indices, data);
+  await writeImages(set, indices, data);
   return { shape, data };
 }
 
-/** Writes normalised images one after another into `target`, channels first. */
-export function writeImages(set: ImageSet, indices: ArrayLike<number>, target: Float32Array): void {
-  const { store, normalisation } = set;
+/** Writes normalised images one after another into `target`, channels first. Throws what decoding throws. */
+export async function writeImages(
+  { store, normalisation }: ImageSet,
+  indices: ArrayLike<number>,
+  target: Float32Array,
+): Promise<void> {
   const area = store.size ** 2;
+  const decoded = 'pixels' in store;
+  const pixels = decoded ? store.pixels : await store.read(indices);
   for (let i = 0; i < indices.length; i++) {
-    const source = (indices[i] ?? 0) * area * 3;
+    const source = (decoded ? (indices[i] ?? 0) : i) * area * 3;
     for (let channel = 0; channel < 3; channel++) {
       const scale = 1 / (255 * (normalisation.deviation[channel] ?? 1));
       const offset = (normalisation.mean[channel] ?? 0) / (normalisation.deviation[channel] ?? 1);
       const start = (i * 3 + channel) * area;
       for (let pixel = 0; pixel < area; pixel++) {
-        target[start + pixel] = (store.pixels[source + pixel * 3 + channel] ?? 0) * scale - offset;
+        target[start + pixel] = (pixels[source + pixel * 3 + channel] ?? 0) * scale - offset;
       }
     }
   }

@@ -2,10 +2,10 @@
  * Images with labels, for evaluation (and for training the demo's experts). Nothing under adaptation/
  * may import this file: the layer rules fail when it does.
  */
-import type { ImageSet } from './images.ts';
+import type { ImageSet, ImageStore } from './images.ts';
 
-export interface LabelledSet {
-  readonly images: ImageSet;
+export interface LabelledSet<Store extends ImageStore = ImageStore> {
+  readonly images: ImageSet<Store>;
   /** Class index of each image. */
   readonly labels: Int32Array;
   /** Source of each image (font, artist, scene, …), where the set records it. */

@@ -1,10 +1,11 @@
 /**
  * Pillow's image resampling, to the bit: a separable filter that is widened when an image shrinks
- * (antialiasing), columns first, 8-bit pixels between the passes, weights in fixed point.
+ * (antialiasing), within rows first, 8-bit pixels between the passes, weights in fixed point. Pillow 13 takes
+ * tall images in the other order, which can differ by 1 of 255; published results are older.
  */
 import type { DecodedImage } from './decode-image.ts';
 
-export type ResamplingFilter = 'bilinear' | 'bicubic';
+export type ResamplingFilter = 'box' | 'bilinear' | 'bicubic';
 
 interface Kernel {
   /** Where the kernel becomes 0, in pixels of the output or (when enlarging) of the input. */
@@ -13,6 +14,7 @@ interface Kernel {
 }
 
 const kernels: Record<ResamplingFilter, Kernel> = {
+  box: { support: 0.5, weigh: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weigh: (x) => Math.max(0, 1 - Math.abs(x)) },
   // Keys 1981, a = -1/2.
   bicubic: {

@@ -70,7 +70,7 @@ export async function describeSpriteSheet(path: string): Promise<SpriteSheetDesc
 export async function readSpriteSheet(
   path: string,
   normalisation: Normalisation,
-): Promise<LabelledSet> {
+): Promise<LabelledSet<PixelStore>> {
   const sheet = await readDescription(path);
   const store = await decode(sheet, path);
   return {

@@ -6,6 +6,7 @@ import { Builder } from '../graph/builder.ts';
 import type { Program } from '../graph/program.ts';
 import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
+import { oneAhead } from '../lib/one-ahead.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { logits, type Head } from '../models/head.ts';
 import { routingName, type MergedModel, type Reduction } from '../models/merged-model.ts';
@@ -116,14 +117,16 @@ export async function evaluateTask(
   const confidences = new Float32Array(count);
   const collected: (readonly Tensor[])[] = [];
   const breathe = breather();
-  for (let start = 0; start < count; start += batch) {
+  const batches = oneAhead(Math.ceil(count / batch), async (number) => {
+    const start = number * batch;
+    const length = Math.min(batch, count - start);
+    const indices = Uint32Array.from({ length }, (_, i) => start + i);
+    return { indices, images: await imageBatch(set.images, indices) };
+  });
+  for await (const { indices, images } of batches) {
     await hold?.();
     throwIfCancelled(signal);
-    const indices = Uint32Array.from(
-      { length: Math.min(batch, count - start) },
-      (_, i) => start + i,
-    );
-    const { features, routing } = await encoder.encode(imageBatch(set.images, indices));
+    const { features, routing } = await encoder.encode(images);
     await breathe();
     const scores = logits(head, features);
     indices.forEach((index, i) => {
@@ -133,7 +136,7 @@ export async function evaluateTask(
       confidences[index] = probability(row, predicted);
     });
     collected.push(routing);
-    onImages?.(start + indices.length);
+    onImages?.((indices[0] ?? 0) + indices.length);
   }
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let correct = 0;

@@ -20,10 +20,10 @@ export async function descriptionAt(path: string): Promise<string> {
 
 export class ImageSets {
   /** By path and time of the description; the last used last. */
-  readonly #sets = new Map<string, Promise<LabelledSet>>();
+  readonly #sets = new Map<string, Promise<LabelledSet<PixelStore>>>();
 
   /** Throws what `readSpriteSheet` throws. */
-  async get(path: string): Promise<LabelledSet> {
+  async get(path: string): Promise<LabelledSet<PixelStore>> {
     const file = await descriptionAt(path);
     const changed = await stat(file).catch(() => undefined);
     const key = `${String(changed?.mtimeMs)} ${file}`;

@@ -78,7 +78,7 @@ export async function exportRun(run: FinishedRun, request: ExportRequest): Promi
         engine: run.engine,
         ...(first === undefined
           ? {}
-          : { images: imageBatch(first.set.images, firstImages(first.set.labels.length)) }),
+          : { images: await imageBatch(first.set.images, firstImages(first.set.labels.length)) }),
         overwrite: request.overwrite ?? false,
         signal: request.signal,
         onStage: (stage) => request.onStage?.(format, stage),

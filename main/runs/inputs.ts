@@ -5,7 +5,7 @@ import { openCheckpoint } from '../checkpoints/open.ts';
 import { createHash } from 'node:crypto';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import type { LabelledSet } from '../data/labelled.ts';
-import type { Normalisation } from '../data/images.ts';
+import type { Normalisation, PixelStore } from '../data/images.ts';
 import { readNormalisation } from '../data/preprocessing.ts';
 import { readSpriteSheet } from '../data/sprite-sheet.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
@@ -17,7 +17,7 @@ import type { Recipe } from './recipe.ts';
 
 export interface TaskInput {
   readonly id: string;
-  readonly set: LabelledSet;
+  readonly set: LabelledSet<PixelStore>;
   readonly head: Head;
 }
 

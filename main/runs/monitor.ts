@@ -39,7 +39,7 @@ export async function createMonitor(
         let correct = 0;
         for (let start = 0; start < sample.length; start += batch) {
           const part = sample.subarray(start, start + batch);
-          const { features } = await encoder.encode(imageBatch(set.images, part));
+          const { features } = await encoder.encode(await imageBatch(set.images, part));
           const scores = logits(head, features);
           const classes = set.classNames.length;
           part.forEach((image, i) => {

@@ -105,7 +105,7 @@ describe.each(golden.cases)('$name', (golden_) => {
       tasks.map(({ head }) => head),
       classes,
     );
-    const batches = tasks.map(({ images }) => imageBatch(images, [0, 1, 2]));
+    const batches = await Promise.all(tasks.map(({ images }) => imageBatch(images, [0, 1, 2])));
     const images = {
       shape: [tasks.length * golden.images, ...batches[0]!.shape.slice(1)],
       data: Float32Array.from(batches.flatMap(({ data }) => [...data])),

@@ -1,6 +1,7 @@
 /** A seeded choice of a task's images, batch by batch. */
 import { imageBatch, shuffledBatch } from '../../data/images.ts';
 import { throwIfCancelled } from '../../lib/errors.ts';
+import { oneAhead } from '../../lib/one-ahead.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import type { StatisticsContext, StatisticsTask } from './method.ts';
 
@@ -19,9 +20,11 @@ export async function* chosenImages(
   const count = availableImages(task, wanted);
   const key = [seed, 'statistics', task.images.task];
   const order = shuffledBatch(key, task.images.store.count, count, 0);
-  for (let start = 0; start < count; start += batch) {
+  const batches = oneAhead(Math.ceil(count / batch), (number) =>
+    imageBatch(task.images, order.subarray(number * batch, (number + 1) * batch)),
+  );
+  for await (const images of batches) {
     throwIfCancelled(signal);
-    yield imageBatch(task.images, order.subarray(start, start + batch));
-    await Promise.resolve();
+    yield images;
   }
 }

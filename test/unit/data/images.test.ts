@@ -17,8 +17,8 @@ describe('a batch', () => {
   });
   const set = { task: 'a', store: { size: 2, count: 2, pixels }, normalisation };
 
-  it('holds (x/255 − mean)/deviation, channels first', () => {
-    const { shape, data } = imageBatch(set, [1, 0]);
+  it('holds (x/255 − mean)/deviation, channels first', async () => {
+    const { shape, data } = await imageBatch(set, [1, 0]);
     expect(shape).toEqual([2, 3, 2, 2]);
     const red = (value: number) => (value / 255 - 0.5) / 0.5;
     const image = (i: number) => [
@@ -30,11 +30,11 @@ describe('a batch', () => {
     data.forEach((x, i) => expect(x).toBeCloseTo(wanted[i]!, 6));
   });
 
-  it('is written where it is asked for, and nowhere else', () => {
+  it('is written where it is asked for, and nowhere else', async () => {
     const target = new Float32Array(14).fill(7);
-    writeImages(set, [1], target.subarray(1, 13));
+    await writeImages(set, [1], target.subarray(1, 13));
     expect([target[0], target[13]]).toEqual([7, 7]);
-    expect([...target.subarray(1, 13)]).toEqual([...imageBatch(set, [1]).data]);
+    expect([...target.subarray(1, 13)]).toEqual([...(await imageBatch(set, [1])).data]);
   });
 });
 

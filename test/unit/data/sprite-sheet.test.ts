@@ -165,12 +165,14 @@ describe('data.unreadable', () => {
     await writeFile(join(folder, 'text.png'), 'hello');
     await expectFailure(read({ sheets: ['text.png'] }), 'data.unreadable');
   });
+});
 
+describe('data.image_truncated', () => {
   test.each([0.2, 0.5, 0.9])('an image cut at %d of its length', async (share) => {
     await writeSheet('cut.png');
     const path = join(folder, 'cut.png');
     await truncate(path, Math.floor((await readFile(path)).length * share));
-    await expectFailure(read({ sheets: ['cut.png'] }), 'data.unreadable');
+    await expectFailure(read({ sheets: ['cut.png'] }), 'data.image_truncated');
   });
 });
 

@@ -51,7 +51,7 @@ async function information(k: number, name: string, index: number): Promise<numb
   const { set } = contextOf(tasks);
   const { head, images } = tasks[k]!;
   const weights = set.experts[k]!;
-  const image = imageBatch(images, [0]);
+  const image = await imageBatch(images, [0]);
   const p = (await logProbabilities(weights, head, image)).map(Math.exp);
   let rest = randomStream(seed, 'fisher', images.task)();
   const drawn = p.findIndex((share) => (rest -= share) < 0);

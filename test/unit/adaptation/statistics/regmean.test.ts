@@ -40,7 +40,7 @@ async function gramOf(k: number, images: ImageSet, name: string): Promise<number
   const size = weights.get(name)!.shape[1]!;
   const sum = Array.from({ length: size }, () => new Array<number>(size).fill(0));
   for (let i = 0; i < images.store.count; i++) {
-    const found = await executable.run({ images: imageBatch(images, [i]) });
+    const found = await executable.run({ images: await imageBatch(images, [i]) });
     found[results.get(name)!]!.data.forEach((value, at) => {
       sum[Math.floor(at / size)]![at % size]! += value / images.store.count;
     });
