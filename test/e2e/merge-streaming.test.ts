@@ -76,7 +76,7 @@ describe('a merge that is killed', () => {
     await mkdir(parent);
     const target = join(parent, 'merged');
     const random = randomStream('kills');
-    for (let kills = 0; kills < 5; ) {
+    for (let kills = 0; kills < 5;) {
       const { child, end } = start(target);
       const ended = await Promise.race([end, delay(wholeMs * random())]);
       if (ended === undefined) {
