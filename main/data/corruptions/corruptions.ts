@@ -1,7 +1,7 @@
 /** The corruptions of the published robustness set-ups, and how a set of images gets one. */
 import { breather } from '../../lib/breath.ts';
 import { throwIfCancelled } from '../../lib/errors.ts';
-import type { PixelStore } from '../images.ts';
+import type { ImageStore } from '../images.ts';
 import type { Corruption } from './corruption.ts';
 import { jpegCompression } from './jpeg.ts';
 import { motionBlur } from './motion-blur.ts';
@@ -67,21 +67,36 @@ export async function corruptImage(
   return corruption.apply({ size, pixels }, constant, { scale, noise });
 }
 
-/** All images of a task, corrupted. Throws CancelledError. */
+/**
+ * All images of a task, corrupted: now where they are in memory, else when they are read. Throws CancelledError.
+ */
 export async function corruptImages(
-  store: PixelStore,
+  store: ImageStore,
   choice: CorruptionChoice,
   of: { readonly seed: number; readonly task: string },
   signal?: AbortSignal,
-): Promise<PixelStore> {
-  const bytes = store.size ** 2 * 3;
-  const pixels = new Uint8Array(store.pixels.length);
-  const breathe = breather();
-  for (let index = 0; index < store.count; index++) {
-    throwIfCancelled(signal);
-    const own = store.pixels.subarray(index * bytes, (index + 1) * bytes);
-    pixels.set(await corruptImage(own, store.size, choice, { ...of, index }), index * bytes);
-    await breathe();
+): Promise<ImageStore> {
+  const { size, count } = store;
+  const corrupt = async (clean: Uint8Array, indices: ArrayLike<number>): Promise<Uint8Array> => {
+    const bytes = size ** 2 * 3;
+    const pixels = new Uint8Array(clean.length);
+    const breathe = breather();
+    for (let i = 0; i < indices.length; i++) {
+      throwIfCancelled(signal);
+      const own = clean.subarray(i * bytes, (i + 1) * bytes);
+      const index = indices[i] ?? 0;
+      pixels.set(await corruptImage(own, size, choice, { ...of, index }), i * bytes);
+      await breathe();
+    }
+    return pixels;
+  };
+  if ('pixels' in store) {
+    const all = Uint32Array.from({ length: count }, (_, index) => index);
+    return { size, count, pixels: await corrupt(store.pixels, all) };
   }
-  return { ...store, pixels };
+  return {
+    size,
+    count,
+    read: async (indices) => corrupt(await store.read(indices), indices),
+  };
 }

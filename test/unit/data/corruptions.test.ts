@@ -98,21 +98,35 @@ test('constants are those of the nearer image width, lengths scaled, unless one 
 });
 
 describe('a set of images', () => {
-  const store = { size: 16, count: 3, pixels: picture.slice(0, 16 * 16 * 3 * 3) };
+  const bytes = 16 * 16 * 3;
+  const store = { size: 16, count: 3, pixels: picture.slice(0, 3 * bytes) };
+  const choice = at(2, 'gaussian_noise');
+  const clean = (index: number) => store.pixels.subarray(index * bytes, (index + 1) * bytes);
+  const wanted = (index: number) => corruptImage(clean(index), 16, choice, { ...of, index });
 
   it('has every image corrupted by its own index', async () => {
-    const found = await corruptImages(store, at(2, 'gaussian_noise'), of);
-    const bytes = 16 * 16 * 3;
+    const found = await corruptImages(store, choice, of);
+    if (!('pixels' in found)) throw new Error('decoded images stay decoded');
     for (let index = 0; index < 3; index++) {
-      const own = store.pixels.subarray(index * bytes, (index + 1) * bytes);
-      const wanted = await corruptImage(own, 16, at(2, 'gaussian_noise'), { ...of, index });
-      expect(found.pixels.subarray(index * bytes, (index + 1) * bytes)).toEqual(wanted);
+      expect(found.pixels.subarray(index * bytes, (index + 1) * bytes)).toEqual(
+        await wanted(index),
+      );
     }
     expect({ ...found, pixels: undefined }).toEqual({ ...store, pixels: undefined });
   });
 
+  it('is corrupted as it is read where images are decoded on demand', async () => {
+    const read = (indices: ArrayLike<number>) =>
+      Promise.resolve(Uint8Array.from(Array.from(indices).flatMap((index) => [...clean(index)])));
+    const found = await corruptImages({ size: 16, count: 3, read }, choice, of);
+    if ('pixels' in found) throw new Error('nothing is decoded before it is read');
+    expect(await found.read([2, 0])).toEqual(
+      Uint8Array.from([...(await wanted(2)), ...(await wanted(0))]),
+    );
+  });
+
   it('can be cancelled', async () => {
-    const cancelled = corruptImages(store, at(1, 'contrast'), of, AbortSignal.abort());
+    const cancelled = corruptImages(store, choice, of, AbortSignal.abort());
     await expect(cancelled).rejects.toThrow(CancelledError);
   });
 });
