@@ -151,7 +151,7 @@ export class HubClient {
         throwIfCancelled(signal);
         if (!(error instanceof PassingError)) throw error;
         if (progress() > reached) failures = 0;
-        reached = progress();
+        reached = Math.max(reached, progress());
         const pause = pausesMs[failures++];
         if (pause === undefined) throw error.failure;
         await this.#wait(Math.max(pause, error.waitMs ?? 0), signal);
@@ -177,7 +177,7 @@ export class HubClient {
     const known = url.origin === endpoint.origin && token !== undefined;
     throwIfCancelled(signal);
     try {
-      return await request(url, {
+      const response = await request(url, {
         dispatcher: this.#dispatcher,
         headers: {
           ...headers,
@@ -188,6 +188,9 @@ export class HubClient {
         },
         ...(signal === undefined ? {} : { signal }),
       });
+      // Who reads the body is told of errors; a body that is given up must not end the process with one.
+      response.body.on('error', () => undefined);
+      return response;
     } catch (error) {
       throw this.failed(error, url, signal);
     }

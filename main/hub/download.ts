@@ -42,13 +42,13 @@ export async function downloadFile(
     const transfer = new Transfer(client, order, partial, options);
     await transfer.readBack();
     const resumed = transfer.position > 0;
-    await transfer.complete();
-    if (!transfer.fits() && resumed) {
+    let fits = await transfer.complete();
+    if (!fits && resumed) {
       // A power cut may have left holes in the part that was there.
       await transfer.restart();
-      await transfer.complete();
+      fits = await transfer.complete();
     }
-    if (!transfer.fits()) {
+    if (!fits) {
       await transfer.restart();
       await removePartial(partial);
       throw mismatch(order);
@@ -106,21 +106,17 @@ class Transfer {
     this.#hash = newHash(this.#order.file);
   }
 
-  /** Asks for what is missing until all of it is there. */
-  async complete(): Promise<void> {
-    const { signal } = this.#options;
-    while (this.position < this.#order.file.size) {
+  /** Asks for what is missing until all of it is there; returns whether it is what the listing promised. */
+  async complete(): Promise<boolean> {
+    const { file } = this.#order;
+    while (this.position < file.size) {
       await this.#client.persist(
-        signal,
+        this.#options.signal,
         () => this.#attempt(),
         () => this.position,
       );
     }
-  }
-
-  /** Whether the bytes are those the listing promised. To be asked once, when all are there. */
-  fits(): boolean {
-    return this.#hash.digest('hex') === this.#order.file.checksum.hex;
+    return this.#hash.digest('hex') === file.checksum.hex;
   }
 
   async #attempt(): Promise<void> {
