@@ -12,6 +12,12 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const folder = fileURLToPath(new URL('mergekit-yaml/', import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith('.yml'));
 
+/**
+ * mergekit computes in fp32, cosines and sums of squares too. Where two changes of a row nearly oppose each other
+ * (the worst has the cosine −0.976), Model Stock goes up to 83 times their mean, and this rounding with it.
+ */
+const tolerances: Readonly<Record<string, number>> = { 'model-stock-rows.yml': 1e-5 };
+
 let target = '';
 beforeAll(async () => {
   target = await temporaryFolder();
@@ -38,9 +44,9 @@ describe.each(files)('%s', (file) => {
     for (const name of golden.tensors.keys()) {
       const [expected, found] = [await golden.read(name), await merged.read(name)];
       expect(found.shape).toEqual(expected.shape);
-      // mergekit computes in fp32, cosines and sums of squares too.
+      const tolerance = tolerances[file] ?? 5e-7;
       for (const [index, value] of expected.data.entries()) {
-        expect(Math.abs(found.data[index]! - value), `${name}[${index}]`).toBeLessThan(5e-7);
+        expect(Math.abs(found.data[index]! - value), `${name}[${index}]`).toBeLessThan(tolerance);
       }
     }
   });
