@@ -103,7 +103,7 @@ export async function checkResources(
     }
   }
   if (needs.seconds !== undefined) {
-    const what = `about ${Math.max(1, Math.round(needs.seconds))} s, as fast as the last merge by this method on this machine`;
+    const what = `${secondsText(needs.seconds)}, as the last merge of such a size by this method took on this machine`;
     found.push(finding('time', what));
   }
   return found;
@@ -116,6 +116,10 @@ function isOccupied(path: string): boolean {
 
 function nearestFolder(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestFolder(dirname(path));
+}
+
+function secondsText(seconds: number): string {
+  return seconds < 1 ? 'less than a second' : `about ${Math.round(seconds)} s`;
 }
 
 function sizeText(bytes: number): string {
