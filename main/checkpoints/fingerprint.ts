@@ -11,14 +11,19 @@ export function compareNames(a: string, b: string): number {
 /**
  * The sha-256 (hex) over name, dtype, shape and stored bytes of every tensor, in the byte order of
  * the names. The same weights give the same fingerprint in one file or in many, whatever the metadata.
+ * `names` picks tensors: the fingerprint is then that of a checkpoint of these alone.
  * Streams: at most 16 MiB are in memory. Throws what reading throws, and CancelledError.
  */
 export async function checkpointFingerprint(
   checkpoint: StoredCheckpoint,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly names?: readonly string[];
+  } = {},
 ): Promise<string> {
   const hash = createHash('sha256');
-  for (const name of [...checkpoint.tensors.keys()].sort(compareNames)) {
+  const { names = [...checkpoint.tensors.keys()] } = options;
+  for (const name of [...names].sort(compareNames)) {
     const { dtype, shape } = checkpoint.tensors.get(name)!;
     // The byte length follows from dtype and shape, so no two checkpoints feed the same stream.
     hash.update(`${JSON.stringify([name, dtype, shape])}\n`);

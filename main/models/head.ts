@@ -51,11 +51,19 @@ export async function loadHead(
   features: number,
 ): Promise<Head> {
   headClasses(checkpoint, task, features);
-  const { shape, data } = await checkpoint.read('weight');
-  const scale = checkpoint.tensors.has('logit_scale')
-    ? Math.exp((await checkpoint.read('logit_scale')).data[0] ?? 0)
-    : 1;
-  return { task, weight: { shape, data: data.map((x) => x * scale) } };
+  const weight = await checkpoint.read('weight');
+  const scaled = checkpoint.tensors.has('logit_scale');
+  const logitScale = scaled ? ((await checkpoint.read('logit_scale')).data[0] ?? 0) : 0;
+  return scaledHead(task, { weight, logitScale });
+}
+
+/** The head of `task` from rows of length 1 and the logarithm of their scale, as CLIP's text encoder gives them. */
+export function scaledHead(
+  task: string,
+  { weight, logitScale }: { readonly weight: Tensor; readonly logitScale: number },
+): Head {
+  const scale = Math.exp(logitScale);
+  return { task, weight: { shape: weight.shape, data: weight.data.map((x) => x * scale) } };
 }
 
 /** Features [B, e] divided by their length, as in CLIP. */
