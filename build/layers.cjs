@@ -4,19 +4,21 @@
  */
 
 /** Inside main/, from the bottom up. A room may import itself and what stands beside it here. */
-const features = ['merging', 'adaptation', 'evaluation', 'routing'];
+const features = ['text', 'merging', 'adaptation', 'evaluation', 'routing'];
 const foundations = ['models', 'engine', 'graph', 'checkpoints', 'data', 'lib'];
 const rooms = {
   lib: [],
   checkpoints: ['lib'],
   data: ['lib'],
+  hub: ['lib'],
   graph: ['lib'],
   engine: ['graph', 'lib'],
   models: ['graph', 'lib'],
   ...Object.fromEntries(features.map((room) => [room, foundations])),
+  merging: [...foundations, 'hub'],
   exporting: [...features, ...foundations],
-  runs: ['api', 'exporting', ...features, ...foundations],
-  host: ['api', 'runs', 'exporting', ...features, ...foundations],
+  runs: ['api', 'hub', 'exporting', ...features, ...foundations],
+  host: ['api', 'hub', 'runs', 'exporting', ...features, ...foundations],
 };
 
 /** Rooms that may be imported for their types alone: such an import is gone when the program runs. */
@@ -122,6 +124,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^(main|renderer|electron|build)/', pathNot: '^main/engine/tfjs/' },
       to: { path: packagePath('@tensorflow') },
+    },
+    {
+      name: 'only-hub-speaks-to-the-network',
+      comment: 'connections are opened in main/hub alone, after a person asked for it',
+      severity: 'error',
+      from: { path: '^(main|electron)/', pathNot: '^main/hub/' },
+      to: { path: `${packagePath('undici')}|^(node:)?(http|https|http2|net|tls|dgram|dns)(/|$)` },
+    },
+    {
+      name: 'only-faces-download',
+      comment:
+        'the window’s host and the terminal download; other rooms look models up in the cache',
+      severity: 'error',
+      from: { path: '^main/', pathNot: '^main/(hub|host|cli)/' },
+      to: { path: '^main/hub/', pathNot: '^main/hub/(cache|local|name|presets|settings)\\.ts$' },
     },
     {
       name: 'adaptation-sees-no-labels',

@@ -62,6 +62,15 @@ export function findPreset(id: string): Preset | undefined {
   return presets.find((preset) => preset.id === id);
 }
 
+/** The size of a model that a preset names; undefined for any other. */
+export function approximateBytes(repository: string): number | undefined {
+  for (const { base, experts, approximateBytes: bytes } of presets) {
+    if (base === repository) return bytes.base;
+    if (experts.some(({ model }) => model === repository)) return bytes.expert;
+  }
+  return undefined;
+}
+
 /** The base first. */
 export function modelsOfPreset({ base, experts }: Preset): readonly string[] {
   return [base, ...experts.map(({ model }) => model)];

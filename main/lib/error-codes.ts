@@ -102,7 +102,6 @@ export const errorCodes = {
   'recipe.invalid_parameter': 'A parameter of a method has a value outside of its range.',
   'recipe.unknown_fix': 'A recipe or command names a fix that does not exist.',
   'recipe.unsupported': 'A recipe asks for something of mergekit that has no counterpart here.',
-  'recipe.hub_model': 'A recipe names a model on the Hugging Face Hub; nothing is downloaded.',
   'plan.no_individual': 'A run would measure no individual models, so nothing to compare with.',
   'plan.low_memory': 'A run would need more memory than the machine has free.',
   'plan.few_steps': 'An adaptation is so short that it would hardly learn.',

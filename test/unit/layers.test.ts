@@ -18,6 +18,7 @@ const forbidden: [from: string, to: string, rule: string][] = [
   ['main/models/a.ts', 'main/data/thing.ts', 'layer-models'],
   ['main/models/b.ts', 'main/engine/thing.ts', 'layer-models-types'],
   ['main/models/c.ts', 'main/checkpoints/thing.ts', 'layer-models-types'],
+  ['main/text/a.ts', 'main/evaluation/thing.ts', 'layer-text'],
   ['main/merging/a.ts', 'main/runs/thing.ts', 'layer-merging'],
   ['main/adaptation/a.ts', 'main/evaluation/thing.ts', 'layer-adaptation'],
   ['main/evaluation/a.ts', 'main/exporting/thing.ts', 'layer-evaluation'],
@@ -41,6 +42,11 @@ const forbidden: [from: string, to: string, rule: string][] = [
   ['main/exporting/b.ts', 'onnxruntime-node', 'only-onnx-engine-imports-onnxruntime'],
   ['main/engine/tfjs/b.ts', 'onnxruntime-node', 'only-onnx-engine-imports-onnxruntime'],
   ['main/engine/onnx/b.ts', '@tensorflow/tfjs-core', 'only-tfjs-engine-imports-tensorflow'],
+  ['main/hub/a.ts', 'main/checkpoints/thing.ts', 'layer-hub'],
+  ['main/lib/g.ts', 'node:https', 'only-hub-speaks-to-the-network'],
+  ['electron/c.ts', 'node:net', 'only-hub-speaks-to-the-network'],
+  ['main/host/b.ts', 'undici', 'only-hub-speaks-to-the-network'],
+  ['main/runs/c.ts', 'main/hub/fetch.ts', 'only-faces-download'],
   ['main/adaptation/b.ts', 'main/data/labelled.ts', 'adaptation-sees-no-labels'],
   ['main/adaptation/c.ts', 'main/data/around.ts', 'adaptation-sees-no-labels'],
   ['main/lib/circle-end.ts', 'main/lib/circle.ts', 'no-cycles'],
@@ -56,6 +62,10 @@ const allowed: [from: string, to: string][] = [
   ['main/engine/tfjs/ok.ts', '@tensorflow/tfjs-core'],
   ['main/adaptation/ok.ts', 'main/data/thing.ts'],
   ['main/evaluation/ok.ts', 'main/data/labelled.ts'],
+  ['main/hub/ok.ts', 'undici'],
+  ['main/hub/ok2.ts', 'node:net'],
+  ['main/host/ok.ts', 'main/hub/fetch.ts'],
+  ['main/merging/ok.ts', 'main/hub/cache.ts'],
   ['main/runs/ok.ts', 'main/exporting/thing.ts'],
   ['main/runs/ok2.ts', 'main/api/thing.ts'],
   ['main/host/ok.ts', 'main/runs/thing.ts'],
@@ -63,9 +73,9 @@ const allowed: [from: string, to: string][] = [
   ['test/ok.ts', 'main/runs/thing.ts'],
 ];
 
-const rooms = 'lib data checkpoints graph engine models merging adaptation evaluation routing';
+const rooms = 'lib data checkpoints graph engine models text merging adaptation evaluation routing';
 const things = [
-  ...`${rooms} exporting runs api host`.split(' ').map((room) => `main/${room}/thing.ts`),
+  ...`${rooms} hub exporting runs api host`.split(' ').map((room) => `main/${room}/thing.ts`),
   ...['main/cli.ts', 'electron/thing.ts', 'renderer/thing.ts', 'test/thing.ts', 'build/thing.ts'],
 ];
 
@@ -87,7 +97,7 @@ function writeImport(from: string, to: string, kind = 'import'): void {
 
 beforeAll(async () => {
   root = mkdtempSync(path.join(tmpdir(), 'layers-'));
-  const dependencies = { 'onnxruntime-node': '1', '@tensorflow/tfjs-core': '1' };
+  const dependencies = { 'onnxruntime-node': '1', '@tensorflow/tfjs-core': '1', undici: '7' };
   const devDependencies = { 'development-tool': '1' };
   write('package.json', JSON.stringify({ name: 'tree', dependencies, devDependencies }));
   for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
@@ -95,7 +105,9 @@ beforeAll(async () => {
     write(`node_modules/${name}/index.js`, 'exports.thing = 1;\n');
   }
   for (const file of things) write(file, 'export const thing = 1;\n');
-  write('main/data/labelled.ts', 'export const thing = 1;\n');
+  for (const file of ['main/data/labelled.ts', 'main/hub/fetch.ts', 'main/hub/cache.ts']) {
+    write(file, 'export const thing = 1;\n');
+  }
   for (const [from, to] of [...forbidden, ...allowed]) writeImport(from, to);
   writeImport('main/data/around.ts', 'main/data/labelled.ts');
   writeImport('main/lib/circle.ts', 'main/lib/circle-end.ts');

@@ -1,5 +1,7 @@
 /** A file of either form as a recipe with absolute paths. */
 import { dirname, resolve } from 'node:path';
+import { notDownloaded } from '../../hub/local.ts';
+import { formatHubName, type HubName } from '../../hub/name.ts';
 import { topLevelKeys } from '../../lib/recipe-yaml.ts';
 import { mergekitKey, parseMergekit, type MergekitTranslation } from './mergekit-yaml.ts';
 import { mergeRecipeKey, parseMergeRecipe } from './recipe-file.ts';
@@ -27,18 +29,20 @@ export function readMergeFile(text: string, path: string): MergekitTranslation {
   return { recipe, notes: [], oneVocabulary: undefined };
 }
 
-/** The recipe with every path looked up in `folders`; throws `recipe.hub_model`. */
+/** The recipe with every path looked up in `folders`; throws `hub.not_downloaded`, which names all that are missing. */
 export function withAbsolutePaths(
   recipe: MergeRecipe,
   folders: readonly string[],
   where: string,
 ): MergeRecipe {
-  const absolute = (reference: string): string => resolveReference(reference, folders, where);
+  const missing = new Map<string, HubName>();
+  const absolute = (reference: string): string =>
+    resolveReference(reference, folders, (name) => missing.set(formatHubName(name), name));
   const part = <Part extends ModelPart>(entry: Part): Part => ({
     ...entry,
     model: absolute(entry.model),
   });
-  return {
+  const found = {
     ...recipe,
     base: recipe.base === undefined ? undefined : absolute(recipe.base),
     tokenizer: recipe.tokenizer === undefined ? undefined : absolute(recipe.tokenizer),
@@ -48,4 +52,6 @@ export function withAbsolutePaths(
       experts: slice.experts.map(part),
     })),
   };
+  if (missing.size > 0) throw notDownloaded([...missing.values()], where);
+  return found;
 }

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { formatHubName } from '../../../../main/hub/name.ts';
 import { resolveReference, splitReference } from '../../../../main/merging/planning/references.ts';
 import { readMergeFile } from '../../../../main/merging/planning/read-recipe.ts';
 import { expectFailure } from '../../../support/app-errors.ts';
@@ -15,7 +16,12 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-const resolved = (reference: string) => resolveReference(reference, [folder], 'm.yml, line 2');
+/** The resolved reference, or which model of the Hub it lacks. */
+function resolved(reference: string): string {
+  let missing: string | undefined;
+  const path = resolveReference(reference, [folder], (name) => (missing = formatHubName(name)));
+  return missing === undefined ? path : `missing ${missing}`;
+}
 
 test('paths are seen from the folder; an adapter stands behind a "+"', () => {
   expect(resolved('model')).toBe(join(folder, 'model'));
@@ -35,7 +41,7 @@ test('a "+" may belong to a name', () => {
 });
 
 test('the first folder that has it counts', () => {
-  expect(resolveReference('model', [join(folder, 'files'), folder], '')).toBe(
+  expect(resolveReference('model', [join(folder, 'files'), folder], () => undefined)).toBe(
     join(folder, 'model'),
   );
 });
@@ -46,21 +52,37 @@ test('what is no name of the Hub is left to the readers', () => {
 });
 
 describe('a name of the Hub', () => {
-  test('is refused with what to do', async () => {
+  const commit = 'abc123'.padEnd(40, '0');
+  const recipe = (...models: string[]) =>
+    `merge_method: linear\nmodels:\n${models.map((model) => `  - { model: '${model}', parameters: { weight: 1 } }`).join('\n')}`;
+
+  test('that is not here is refused, all of them at once, with what to do', async () => {
     vi.stubEnv('HF_HUB_CACHE', join(folder, 'nothing'));
-    const failure = await expectFailure(() => resolved('org/name@main'), 'recipe.hub_model');
-    expect(failure.where).toBe('m.yml, line 2');
-    expect(failure.hint).toContain('hf download org/name"');
+    const text = recipe('org/name@v1', 'hub:openai/clip-vit-base-patch32');
+    const failure = await expectFailure(
+      () => readMergeFile(text, join(folder, 'm.yml')),
+      'hub.not_downloaded',
+    );
+    expect(failure.where).toBe(join(folder, 'm.yml'));
+    expect(failure.hint).toContain('hub get org/name@v1 openai/clip-vit-base-patch32"');
+    const known = await expectFailure(
+      () => readMergeFile(recipe('openai/clip-vit-base-patch32'), 'm.yml'),
+      'hub.not_downloaded',
+    );
+    expect(known.hint).toContain('(about 605 MB)');
   });
 
   test('is found where the Hub’s own programs keep it', async () => {
     vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));
     const kept = join(folder, 'hub', 'models--org--name');
     await mkdir(join(kept, 'refs'), { recursive: true });
-    await mkdir(join(kept, 'snapshots', 'abc123'), { recursive: true });
-    await writeFile(join(kept, 'refs', 'main'), 'abc123');
-    expect(resolved('org/name')).toBe(join(kept, 'snapshots', 'abc123'));
-    expect(resolved('org/name@abc123')).toBe(join(kept, 'snapshots', 'abc123'));
+    await mkdir(join(kept, 'snapshots', commit), { recursive: true });
+    await writeFile(join(kept, 'refs', 'main'), commit);
+    expect(resolved('org/name')).toBe('missing org/name');
+    await writeFile(join(kept, 'snapshots', commit, 'model.safetensors'), '');
+    for (const name of ['org/name', 'hub:org/name', `org/name@${commit}`]) {
+      expect(resolved(name)).toBe(join(kept, 'snapshots', commit));
+    }
   });
 
   test('a ref cannot lead out of the cache', async () => {
@@ -69,7 +91,7 @@ describe('a name of the Hub', () => {
     await mkdir(join(kept, 'refs'), { recursive: true });
     await mkdir(join(kept, 'snapshots'), { recursive: true });
     await writeFile(join(kept, 'refs', 'main'), '../../..');
-    await expectFailure(() => resolved('org/evil'), 'recipe.hub_model');
+    expect(resolved('org/evil')).toBe('missing org/evil');
   });
 });
 
