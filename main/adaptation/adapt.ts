@@ -1,22 +1,16 @@
 /** Test-time adaptation: minimises the entropy of predictions over unlabelled images. */
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, Executable } from '../engine/engine.ts';
 import type { ImageSet } from '../data/images.ts';
-import { shuffledBatch, writeImages } from '../data/images.ts';
-import { gradientName } from '../graph/gradient.ts';
 import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { oneAhead } from '../lib/one-ahead.ts';
-import { elementCount, type Tensor } from '../lib/tensor.ts';
-import { stackHeads, type Head } from '../models/head.ts';
-import {
-  initialValues,
-  routingName,
-  type MergedModel,
-  type Reduction,
-} from '../models/merged-model.ts';
-import { imageShape } from '../models/vit.ts';
+import type { Tensor } from '../lib/tensor.ts';
+import type { Head } from '../models/head.ts';
+import { initialValues, type MergedModel, type Reduction } from '../models/merged-model.ts';
 import { adamUpdate, createAdam, type AdamState } from './adam.ts';
-import { adaptationStep, type Objective } from './objective.ts';
+import { adaptationStep, type Objective, type StepShape } from './objective.ts';
+import { blockCalls, mixedCalls } from './step-inputs.ts';
+import { StepTotal } from './step-total.ts';
 
 /** One task as adaptation sees it: images and a frozen head. */
 export interface AdaptationTask {
@@ -42,6 +36,8 @@ export interface AdaptationOptions {
   readonly seed: number;
   /** Tasks that share one call of the engine; fewer need less memory, the result is the same sum. */
   readonly tasksPerCall: number;
+  /** Whether the images of all tasks are mixed, so that those which share weights may be of any task. */
+  readonly mixed?: boolean;
 }
 
 /** Everything that the next step depends on. */
@@ -50,6 +46,8 @@ export interface AdaptationState {
   step: number;
   readonly values: Map<string, Tensor>;
   readonly adam: AdamState;
+  /** β of the tasks that have one of their own, by index: those the guard protects. */
+  readonly diversity: Map<number, number>;
 }
 
 export interface StepReport {
@@ -57,6 +55,8 @@ export interface StepReport {
   readonly loss: number;
   /** Mean entropy by task, nats. */
   readonly entropy: readonly number[];
+  /** Mean prediction by task [T][C], over the classes of the task. */
+  readonly marginal: readonly Float32Array[];
   readonly learningRate: number;
   /** Mean λ by layer, task and expert, before this step's update; empty without routers. */
   readonly routing: readonly (readonly (readonly number[])[])[];
@@ -65,13 +65,13 @@ export interface StepReport {
 export function initialState(model: MergedModel): AdaptationState {
   const values = initialValues(model);
   const sizes = new Map([...values].map(([name, { data }]) => [name, data.length]));
-  return { step: 0, values, adam: createAdam(sizes) };
+  return { step: 0, values, adam: createAdam(sizes), diversity: new Map() };
 }
 
 /**
  * Continues from `state` (changed in place) until `options.steps`, reporting after every step. The
  * state is whole whenever a report is handed out, so it may be saved there and continued later with
- * the same result. Throws CancelledError between steps.
+ * the same result, or changed before the next step. Throws CancelledError between steps.
  */
 export async function* adapt(
   engine: Engine,
@@ -81,39 +81,38 @@ export async function* adapt(
   options: AdaptationOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<StepReport> {
-  const parts = partition(tasks, options.tasksPerCall);
-  const classes = Math.max(...tasks.map(({ head }) => head.weight.shape[0] ?? 0));
-  const executables = new Map<number, Awaited<ReturnType<Engine['compile']>>>();
+  const { mixed = false, batch } = options;
   const breathe = breather();
+  const calls = (mixed ? mixedCalls : blockCalls)(model.config, tasks, { ...options, breathe });
+  const programs = new StepPrograms(engine, model, {
+    ...options,
+    classes: calls.classes,
+    mixed: mixed ? tasks.length : undefined,
+  });
+  const classCounts = tasks.map(({ head }) => head.weight.shape[0] ?? 0);
   try {
-    for (const { length } of parts) {
-      if (executables.has(length)) continue;
-      const program = adaptationStep(model, { ...options, tasks: length, classes });
-      executables.set(length, await engine.compile(program, model.constants));
-    }
+    for (const size of calls.sizes) await programs.get(size, state.diversity.size > 0);
     const first = state.step + 1;
-    const calls = Math.max(0, options.steps - state.step) * parts.length;
-    const batches = oneAhead(calls, (call) => {
-      const part = parts[call % parts.length] ?? [];
-      const step = first + Math.floor(call / parts.length);
-      return batchOf(model, part, classes, options, step, breathe);
-    });
+    const count = Math.max(0, options.steps - state.step) * calls.sizes.length;
+    const prepared = oneAhead(count, (call) =>
+      calls.prepare(first + Math.floor(call / calls.sizes.length), call % calls.sizes.length),
+    );
     while (state.step < options.steps) {
       throwIfCancelled(signal);
       const step = state.step + 1;
-      const total = new StepTotal(state.values);
-      for (const part of parts) {
-        const batch = await batches.next();
-        if (batch.done === true) throw new Error('the batches end before the steps');
-        const { images, targets } = batch.value;
-        const { weights: heads, mask } = stackHeads(
-          part.map(({ head }) => head),
-          classes,
-        );
-        const results = await executables
-          .get(part.length)
-          ?.run({ images, heads, mask, ...targets, ...Object.fromEntries(state.values) });
-        if (results !== undefined) total.add(results, model.config.layerCount, part.length);
+      const guarded = state.diversity.size > 0;
+      const total = new StepTotal(state.values, classCounts, calls, mixed);
+      for (const size of calls.sizes) {
+        const next = await prepared.next();
+        if (next.done === true) throw new Error('the batches end before the steps');
+        const { inputs, owners } = next.value;
+        const executable = await programs.get(size, guarded);
+        const betas = guarded
+          ? betasOf(state, options, mixed ? tasks.keys() : new Set(owners))
+          : {};
+        const values = Object.fromEntries(state.values);
+        const results = await executable.run({ ...inputs, ...betas, ...values });
+        total.add(results, owners, { layerCount: model.config.layerCount, batch });
       }
       const learningRate = options.learningRate * rate(options, step);
       for (const [name, { data }] of state.values) {
@@ -121,115 +120,55 @@ export async function* adapt(
         await breathe();
       }
       state.step = step;
-      yield {
-        step,
-        loss: total.loss,
-        entropy: total.entropy,
-        learningRate,
-        routing: total.routing,
-      };
+      const { loss, entropy, marginal, routing } = total;
+      yield { step, loss, entropy, marginal, learningRate, routing };
     }
   } finally {
-    for (const executable of executables.values()) await executable.dispose();
+    await programs.dispose();
   }
+}
+
+/** The programs of a step, compiled when they are first needed. */
+class StepPrograms {
+  readonly #engine: Engine;
+  readonly #model: MergedModel;
+  readonly #shape: Omit<StepShape, 'tasks'>;
+  readonly #compiled = new Map<string, Executable>();
+
+  constructor(engine: Engine, model: MergedModel, shape: Omit<StepShape, 'tasks'>) {
+    this.#engine = engine;
+    this.#model = model;
+    this.#shape = shape;
+  }
+
+  async get(tasks: number, guarded: boolean): Promise<Executable> {
+    const key = `${String(tasks)} ${String(guarded)}`;
+    let executable = this.#compiled.get(key);
+    if (executable === undefined) {
+      const program = adaptationStep(this.#model, { ...this.#shape, tasks, guarded });
+      executable = await this.#engine.compile(program, this.#model.constants);
+      this.#compiled.set(key, executable);
+    }
+    return executable;
+  }
+
+  async dispose(): Promise<void> {
+    for (const executable of this.#compiled.values()) await executable.dispose();
+  }
+}
+
+/** β of some tasks, as the program takes them. */
+function betasOf(
+  { diversity }: AdaptationState,
+  options: AdaptationOptions,
+  tasks: Iterable<number>,
+): Record<string, Tensor> {
+  const data = Float32Array.from(
+    [...tasks].map((task) => diversity.get(task) ?? options.diversity),
+  );
+  return { diversity: { shape: [data.length], data } };
 }
 
 function rate({ schedule, steps }: AdaptationOptions, step: number): number {
   return schedule === 'constant' ? 1 : 0.5 * (1 + Math.cos((Math.PI * (step - 1)) / steps));
-}
-
-function partition<Item>(items: readonly Item[], size: number): Item[][] {
-  const parts: Item[][] = [];
-  for (let start = 0; start < items.length; start += size)
-    parts.push(items.slice(start, start + size));
-  return parts;
-}
-
-/** The images, and the targets where there are any, of step `step` of every task of one call in turn. */
-async function batchOf(
-  model: MergedModel,
-  part: readonly AdaptationTask[],
-  classes: number,
-  { batch, seed, objective }: AdaptationOptions,
-  step: number,
-  breathe: () => Promise<void>,
-): Promise<{ images: Tensor; targets: Readonly<Record<string, Tensor>> }> {
-  const shape = imageShape(model.config, part.length * batch);
-  const data = new Float32Array(elementCount(shape));
-  const perTask = data.length / part.length;
-  const wanted = objective === 'distillation';
-  const targets = new Float32Array(wanted ? part.length * batch * classes : 0);
-  for (const [i, task] of part.entries()) {
-    const { images } = task;
-    const key = [seed, 'adaptation', images.task];
-    const indices = shuffledBatch(key, images.store.count, batch, step - 1);
-    await writeImages(images, indices, data.subarray(i * perTask, (i + 1) * perTask));
-    if (wanted) writeTargets(task, indices, targets, i * batch * classes, classes);
-    await breathe();
-  }
-  return {
-    images: { shape, data },
-    targets: wanted ? { targets: { shape: [part.length, batch, classes], data: targets } } : {},
-  };
-}
-
-/** The expert's predictions for some images, from `start` on, in rows of `classes`. */
-function writeTargets(
-  { images, head, targets }: AdaptationTask,
-  indices: Uint32Array,
-  into: Float32Array,
-  start: number,
-  classes: number,
-): void {
-  if (targets === undefined) throw new Error(`task ${images.task} has no targets to distil`);
-  const own = head.weight.shape[0] ?? 0;
-  indices.forEach((index, row) => {
-    into.set(targets.subarray(index * own, (index + 1) * own), start + row * classes);
-  });
-}
-
-/** Sums the results of the calls of one step. */
-class StepTotal {
-  loss = 0;
-  readonly entropy: number[] = [];
-  readonly routing: number[][][] = [];
-  private readonly gradients: ReadonlyMap<string, Float32Array>;
-
-  constructor(values: ReadonlyMap<string, Tensor>) {
-    this.gradients = new Map(
-      [...values].map(([name, { data }]) => [name, new Float32Array(data.length)]),
-    );
-  }
-
-  gradient(name: string): Float32Array {
-    const gradient = this.gradients.get(name);
-    if (gradient === undefined) throw new Error(`no gradient for "${name}"`);
-    return gradient;
-  }
-
-  add(results: Readonly<Record<string, Tensor>>, layerCount: number, tasks: number): void {
-    this.loss += results['loss']?.data[0] ?? Number.NaN;
-    this.entropy.push(...(results['entropy']?.data ?? []));
-    for (const [name, sum] of this.gradients) {
-      results[gradientName(name)]?.data.forEach((slope, i) => (sum[i] = (sum[i] ?? 0) + slope));
-    }
-    for (let layer = 0; layer < layerCount; layer++) {
-      const lambdas = results[routingName(layer)];
-      if (lambdas !== undefined) (this.routing[layer] ??= []).push(...meanByTask(lambdas, tasks));
-    }
-  }
-}
-
-/** Rows [G, K] averaged within each of `tasks` equal, consecutive parts (one shared row serves all). */
-function meanByTask({ shape, data }: Tensor, tasks: number): number[][] {
-  const [rows = 1, experts = 1] = shape;
-  const perTask = Math.max(1, rows / tasks);
-  return Array.from({ length: tasks }, (_, task) => {
-    const first = rows === 1 ? 0 : task * perTask;
-    return Array.from({ length: experts }, (_unused, expert) => {
-      let sum = 0;
-      for (let row = first; row < first + perTask; row++) sum += data[row * experts + expert] ?? 0;
-      return sum / perTask;
-    });
-  });
 }

@@ -14,25 +14,32 @@ import { imageShape } from '../models/vit.ts';
 export type Objective = 'entropy' | 'distillation';
 
 export interface StepShape {
-  /** Tasks whose images one call of the program holds, one after another. */
+  /** Tasks whose images one call of the program holds, one after another; if mixed, of that many tasks' worth. */
   readonly tasks: number;
   /** Images of each task. */
   readonly batch: number;
-  /** Largest class count among the tasks. */
+  /** Largest class count among the tasks; if mixed, the classes of all tasks together. */
   readonly classes: number;
   readonly reduction: Reduction;
   /** What is minimised; the published objective, `entropy`, when left out. */
   readonly objective?: Objective;
   /** β, the weight of the marginal entropy; 0, the published objective, when left out. */
   readonly diversity?: number;
+  /** Whether every task has a β of its own, as the input `diversity`, instead. */
+  readonly guarded?: boolean;
+  /** All tasks of the run, where the images of a call are of any of them, in any order. */
+  readonly mixed?: number | undefined;
 }
 
 /**
- * Inputs: `images` [T·B, c, s, s], `heads` [T, C, e], `mask` [T, 1, C], the trainables, and for
- * distillation `targets` [T, B, C], the predictions of each task's own expert.
+ * Inputs: `images` [T·B, c, s, s], `heads` [T, C, e], `mask` [T, 1, C], the trainables; for
+ * distillation `targets` [T, B, C], the predictions of each task's own expert; if guarded `diversity` [T], β by task.
+ * Mixed: one head [1, C, e] of the classes of all tasks, its mask [1, T·B, C], targets [1, T·B, C], and `members`
+ * [tasks, T·B] with 1/B where an image is of a task. Images that share weights under `batch-mean` are then of any task.
  * Results: `loss` = Σ over tasks of (mean objective of their images − β · entropy of their mean
- * prediction) in nats, `entropy` [T] of the predictions, `routing/…` λ of each routed layer, and
- * `gradient/…` of the loss for each trainable.
+ * prediction) in nats, `entropy` [T] of the predictions, `marginal` [T, C], the mean prediction, `routing/…` λ of each
+ * routed layer, and `gradient/…` of the loss for each trainable. If mixed, entropy and marginal are of the images that
+ * the call has of a task, over B.
  *
  * Distillation minimises KL(expert ‖ merged model) (the idea of SyMerge, arXiv 2412.19098): it asks
  * which task an image is of, which entropy needs too, and then lets the expert say more than that the
@@ -49,18 +56,19 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
     reduction: shape.reduction,
     groups: shape.tasks,
   });
-  const { diversity = 0 } = shape;
-  const { p, logP } = predictions(g, features, shape, featureSize(model.config));
-  const entropy = g.unary('neg', g.scale(g.sum(g.mul(p, logP), [1, 2]), 1 / shape.batch));
+  const { p, logP, entropy, marginal, share } = (shape.mixed === undefined ? byTask : byMembership)(
+    g,
+    features,
+    shape,
+    featureSize(model.config),
+  );
   const objective =
-    shape.objective === 'distillation' ? divergence(g, logP, shape) : g.sum(entropy, [0]);
-  const loss =
-    diversity === 0
-      ? objective
-      : g.sub(objective, g.scale(g.sum(marginalEntropy(g, p), [0]), diversity));
+    shape.objective === 'distillation' ? divergence(g, p, logP, shape) : g.sum(entropy, [0]);
+  const diverse = diversity(g, marginal, share, shape);
   const forward = g.build('adaptation step', {
-    loss,
+    loss: diverse === undefined ? objective : g.sub(objective, diverse),
     entropy,
+    marginal,
     ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
   });
   return gradient(forward, {
@@ -69,31 +77,76 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
   });
 }
 
-/** Probabilities of the classes and their logarithms, both [T, B, C]. */
-function predictions(
-  g: Builder,
-  features: Value,
-  shape: StepShape,
-  width: number,
-): { p: Value; logP: Value } {
+interface Predictions {
+  /** Probabilities of the classes and their logarithms, [T, B, C], or [1, T·B, C] if mixed. */
+  readonly p: Value;
+  readonly logP: Value;
+  /** [T] */
+  readonly entropy: Value;
+  /** [T, C] */
+  readonly marginal: Value;
+  /** Images of each task in this call over B, [T, 1]; left out where it is 1. */
+  readonly share?: Value;
+}
+
+/** Every task's images in a block of their own. */
+function byTask(g: Builder, features: Value, shape: StepShape, width: number): Predictions {
   const { tasks, batch, classes } = shape;
   const heads = g.input('heads', [tasks, classes, width]);
   const mask = g.input('mask', [tasks, 1, classes]);
   const stacked = g.reshape(normalise(g, features), [tasks, batch, width]);
   const logits = g.add(g.matmul(stacked, heads, { transposeRight: true }), mask);
-  return { p: g.softmax(logits), logP: g.logSoftmax(logits) };
+  const [p, logP] = [g.softmax(logits), g.logSoftmax(logits)];
+  const entropy = g.unary('neg', g.scale(g.sum(g.mul(p, logP), [1, 2]), 1 / batch));
+  return { p, logP, entropy, marginal: g.mean(p, [1]) };
+}
+
+/** Images of all tasks mixed; each is only ever given classes of its own task. */
+function byMembership(g: Builder, features: Value, shape: StepShape, width: number): Predictions {
+  const { tasks, batch, classes, mixed = tasks } = shape;
+  const count = tasks * batch;
+  const heads = g.input('heads', [1, classes, width]);
+  const mask = g.input('mask', [1, count, classes]);
+  const members = g.input('members', [mixed, count]);
+  const stacked = g.reshape(normalise(g, features), [1, count, width]);
+  const logits = g.add(g.matmul(stacked, heads, { transposeRight: true }), mask);
+  const [p, logP] = [g.softmax(logits), g.logSoftmax(logits)];
+  const each = g.unary('neg', g.reshape(g.sum(g.mul(p, logP), [2]), [count, 1]));
+  return {
+    p,
+    logP,
+    entropy: g.reshape(g.matmul(members, each), [mixed]),
+    marginal: g.matmul(members, g.reshape(p, [count, classes])),
+    share: g.sum(members, [1], true),
+  };
 }
 
 /** Σ over tasks of the mean KL(targets ‖ predictions) of their images; classes of target 0 add 0. */
-function divergence(g: Builder, logP: Value, { tasks, batch, classes }: StepShape): Value {
-  const targets = g.input('targets', [tasks, batch, classes]);
+function divergence(g: Builder, p: Value, logP: Value, { batch }: StepShape): Value {
+  const targets = g.input('targets', g.shape(p));
   const known = g.unary('log', g.add(targets, g.fill(1e-12)));
   return g.scale(g.sum(g.mul(targets, g.sub(known, logP)), [0, 1, 2]), 1 / batch);
 }
 
+/** Σ over tasks of β times the entropy of the mean prediction; undefined where every β is 0. */
+function diversity(
+  g: Builder,
+  marginal: Value,
+  share: Value | undefined,
+  { diversity: beta = 0, guarded = false }: StepShape,
+): Value | undefined {
+  if (beta === 0 && !guarded) return undefined;
+  const entropy = marginalEntropy(g, marginal, share);
+  if (!guarded) return g.scale(g.sum(entropy, [0]), beta);
+  return g.sum(g.mul(entropy, g.input('diversity', g.shape(entropy))), [0]);
+}
+
 /** H of the mean prediction of each task's images, [T]; a class that no image is given adds 0. */
-function marginalEntropy(g: Builder, p: Value): Value {
-  const mean = g.mean(p, [1]);
-  const terms = g.mul(mean, g.unary('log', g.add(mean, g.fill(1e-12))));
+function marginalEntropy(g: Builder, marginal: Value, share: Value | undefined): Value {
+  const small = g.fill(1e-12);
+  const mean = share === undefined ? marginal : g.div(marginal, g.add(share, small));
+  // A task of which a call has few images counts as little.
+  const weight = share === undefined ? mean : marginal;
+  const terms = g.mul(weight, g.unary('log', g.add(mean, small)));
   return g.unary('neg', g.sum(terms, [1]));
 }

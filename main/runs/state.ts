@@ -102,7 +102,7 @@ export async function loadState(path: string): Promise<SavedState | undefined> {
     return {
       method,
       events,
-      adaptation: { step, values, adam: { first, second } },
+      adaptation: { step, values, adam: { first, second }, diversity: new Map() },
       best,
       stopped,
     };
