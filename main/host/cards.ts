@@ -1,11 +1,12 @@
 /** What the Project view shows of checkpoints and tasks, from headers and descriptions alone. */
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Failure } from '../api/common.ts';
 import type { CheckpointCard, TaskCard } from '../api/project.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import { describeSpriteSheet } from '../data/sprite-sheet.ts';
+import { modelPath, modelTitle } from '../hub/local.ts';
 import { AppError } from '../lib/errors.ts';
 import { elementCount } from '../lib/tensor.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
@@ -24,8 +25,14 @@ export interface Cards {
 
 /** Nothing that cannot be read makes this fail: it becomes the problem of its card. */
 export async function projectCards(folder: string, materials: Materials): Promise<Cards> {
-  const basePath = materials.base === null ? undefined : resolve(folder, materials.base);
-  const base = basePath === undefined ? undefined : await attempt(() => openModel(basePath));
+  const { base: written } = materials;
+  const place =
+    written === null ? undefined : await attempt(async () => modelPath(folder, written));
+  const basePath = place?.value;
+  const base: Attempt<StoredCheckpoint> | undefined =
+    basePath === undefined
+      ? place && { problem: place.problem }
+      : await attempt(() => openModel(basePath));
   try {
     const checkpoint = base?.value;
     const architecture = checkpoint && (await attempt(async () => visionArchitecture(checkpoint)));
@@ -66,8 +73,8 @@ async function taskCard(
   base: StoredCheckpoint | undefined,
   architecture: VisionConfig | undefined,
 ): Promise<TaskCard> {
-  const { value: expert, problem } = await attempt(() =>
-    openExpert(resolve(folder, task.expert), basePath),
+  const { value: expert, problem } = await attempt(async () =>
+    openExpert(modelPath(folder, task.expert), basePath),
   );
   let misfit: Failure | null = null;
   if (expert !== undefined) {
@@ -95,7 +102,7 @@ async function taskCard(
 function checkpointCard(folder: string, checkpoint: StoredCheckpoint): CheckpointCard {
   const tensors = [...checkpoint.tensors.values()];
   return {
-    title: basename(checkpoint.path),
+    title: modelTitle(checkpoint.path),
     location: projectPath(folder, checkpoint.path),
     architecture: architectureText(checkpoint),
     dtypes: [...new Set(tensors.map(({ dtype }) => dtype))].sort(),

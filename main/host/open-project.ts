@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ProjectOverview } from '../api/project.ts';
+import { modelPath } from '../hub/local.ts';
 import { AppError } from '../lib/errors.ts';
 import {
   projectPath,
@@ -57,8 +58,9 @@ export class OpenProject {
     return projectPath(this.folder, resolve(path));
   }
 
+  /** Throws `hub.not_downloaded` for a model of the Hub that is not on this machine. */
   absolute(written: string): string {
-    return resolve(this.folder, written);
+    return modelPath(this.folder, written);
   }
 
   /** Throws `project.no_task`. */

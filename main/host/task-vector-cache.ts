@@ -36,7 +36,7 @@ export class TaskVectorCache {
     const experts: { id: string; checkpoint: StoredCheckpoint }[] = [];
     try {
       for (const { id, expert } of materials.tasks) {
-        const checkpoint = await openFitting(project.absolute(expert), basePath, base);
+        const checkpoint = await openFitting(() => project.absolute(expert), basePath, base);
         if (checkpoint !== undefined) experts.push({ id, checkpoint });
       }
       const key = JSON.stringify([
@@ -64,13 +64,13 @@ export class TaskVectorCache {
 }
 
 async function openFitting(
-  path: string,
+  path: () => string,
   basePath: string,
   base: StoredCheckpoint,
 ): Promise<StoredCheckpoint | undefined> {
   let checkpoint: StoredCheckpoint | undefined;
   try {
-    checkpoint = await openExpert(path, basePath);
+    checkpoint = await openExpert(path(), basePath);
     checkCompatible(base, [checkpoint]);
     return checkpoint;
   } catch (error) {

@@ -1,5 +1,5 @@
 /** Models of the Hub as recipes and projects name them, found on this machine: no network is asked. */
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { AppError } from '../lib/errors.ts';
 import { findSnapshot, referenceOf } from './cache.ts';
 import { formatHubName, isHubReference, requireHubName, type HubName } from './name.ts';
@@ -26,6 +26,12 @@ export function modelPath(folder: string, written: string): string {
 /** How recipes and projects write a folder of the Hub's cache: by name and commit, so that it means the same on every machine. */
 export function writtenModel(path: string): string | undefined {
   return referenceOf(hubCacheFolder(), path);
+}
+
+/** What a model at `path` is called: its name on the Hub, or that of its file or folder. */
+export function modelTitle(path: string): string {
+  const written = writtenModel(path);
+  return written === undefined ? basename(path) : requireHubName(written).repository;
 }
 
 /** The error of models that must be downloaded first, with their size as far as it is known without asking. */

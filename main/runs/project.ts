@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
+import { writtenModel } from '../hub/local.ts';
+import { isHubReference } from '../hub/name.ts';
 import { writeError } from '../lib/durable-file.ts';
 import { isTemporaryName, writeFileDurably } from '../lib/durable.ts';
 import { AppError } from '../lib/errors.ts';
@@ -99,7 +101,8 @@ export async function writeMaterials(folder: string, materials: Materials): Prom
 
 /** The materials a recipe names, whose paths are relative to `recipeFolder`. */
 function materialsOf(recipe: Recipe, recipeFolder: string, folder: string): Materials {
-  const at = (written: string) => projectPath(folder, resolve(recipeFolder, written));
+  const at = (written: string) =>
+    isHubReference(written) ? written : projectPath(folder, resolve(recipeFolder, written));
   return {
     base: at(recipe.base),
     tasks: recipe.tasks.map(({ id, expert, head, data }) => ({
@@ -112,8 +115,13 @@ function materialsOf(recipe: Recipe, recipeFolder: string, folder: string): Mate
   };
 }
 
-/** How the project in `folder` writes down an absolute path: relative when it is in the folder or near it. */
+/**
+ * How the project in `folder` writes down an absolute path: relative when it is in the folder or near it, by name and
+ * commit when it is a model in the Hub's cache.
+ */
 export function projectPath(folder: string, absolute: string): string {
+  const ofHub = writtenModel(absolute);
+  if (ofHub !== undefined) return ofHub;
   const short = relative(folder, absolute);
   // Two levels up still move together with the project more often than not.
   const far = isAbsolute(short) || short.split(sep).filter((part) => part === '..').length > 2;

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { modelPath } from '../hub/local.ts';
 import { closest } from '../lib/closest.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseRecipeYaml, type RecipePlace } from '../lib/recipe-yaml.ts';
@@ -244,10 +245,10 @@ export function recipeHash(recipe: Recipe): string {
 export function resolveRecipePaths(recipe: Recipe, folder: string): Recipe {
   return {
     ...recipe,
-    base: resolve(folder, recipe.base),
+    base: modelPath(folder, recipe.base),
     tasks: recipe.tasks.map((entry) => ({
       ...entry,
-      expert: resolve(folder, entry.expert),
+      expert: modelPath(folder, entry.expert),
       head: resolve(folder, entry.head),
       data: resolve(folder, entry.data),
     })),
