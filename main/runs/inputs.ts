@@ -1,7 +1,6 @@
 /** Everything a recipe names, read and checked against each other before anything is computed. */
 import { checkpointFingerprint } from '../checkpoints/fingerprint.ts';
 import { openExpert, openModel } from '../checkpoints/open-model.ts';
-import { openCheckpoint } from '../checkpoints/open.ts';
 import { createHash } from 'node:crypto';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import type { LabelledSet } from '../data/labelled.ts';
@@ -10,9 +9,10 @@ import { readNormalisation } from '../data/preprocessing.ts';
 import { readSpriteSheet } from '../data/sprite-sheet.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
-import { loadHead, type Head } from '../models/head.ts';
+import type { Head } from '../models/head.ts';
 import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { loadVisionModel, type VisionModel } from '../models/vision-model.ts';
+import { headPlace, headReader } from './heads.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TaskInput {
@@ -82,11 +82,23 @@ export async function loadInputs(
       fingerprints.set(`expert/${id}`, await checkpointFingerprint(checkpoint, { signal }));
     }
     const tasks: TaskInput[] = [];
-    for (const task of recipe.tasks) {
-      advance(`images of ${task.id}`);
-      const input = await loadTask(task, base.config, normalisation);
-      fingerprints.set(`task/${task.id}`, taskFingerprint(input));
-      tasks.push(input);
+    const heads = headReader(recipe.base);
+    try {
+      for (const task of recipe.tasks) {
+        advance(`images of ${task.id}`);
+        const set = await loadSet(task, base.config, normalisation);
+        const head = await heads.read(
+          task.head,
+          { id: task.id, features: featureSize(base.config) },
+          signal,
+        );
+        requireClasses(task, head, set);
+        const input = { id: task.id, set, head };
+        fingerprints.set(`task/${task.id}`, taskFingerprint(input));
+        tasks.push(input);
+      }
+    } finally {
+      await heads.close();
     }
     onProgress({ what: 'inputs', done: total, total });
     return {
@@ -116,12 +128,12 @@ function taskFingerprint({ set, head }: TaskInput): string {
     .digest('hex');
 }
 
-/** The labelled images of a task and its head, checked against the encoder and each other. */
-async function loadTask(
-  { id, data, head: headPath }: { id: string; data: string; head: string },
+/** The labelled images of a task, checked against the encoder. */
+async function loadSet(
+  { id, data }: Recipe['tasks'][number],
   config: VisionConfig,
   normalisation: Normalisation,
-): Promise<TaskInput> {
+): Promise<LabelledSet> {
   const set = await readSpriteSheet(data, normalisation);
   const { size } = set.images.store;
   if (size !== config.imageSize) {
@@ -131,19 +143,19 @@ async function loadTask(
       hint: 'rebuild the image set at the size of the encoder',
     });
   }
-  const checkpoint = await openCheckpoint(headPath);
-  try {
-    const head = await loadHead(checkpoint, id, featureSize(config));
-    const classes = head.weight.shape[0] ?? 0;
-    if (classes !== set.classNames.length) {
-      throw new AppError('model.shape_mismatch', {
-        what: `the head of task "${id}" has ${String(classes)} classes, its images have ${String(set.classNames.length)}`,
-        where: headPath,
-        hint: 'use the head that was made for this data set',
-      });
-    }
-    return { id, set: { ...set, images: { ...set.images, task: id } }, head };
-  } finally {
-    await checkpoint.close();
-  }
+  return { ...set, images: { ...set.images, task: id } };
+}
+
+function requireClasses(
+  { id, head: entry }: Recipe['tasks'][number],
+  head: Head,
+  { classNames }: LabelledSet,
+): void {
+  const classes = head.weight.shape[0] ?? 0;
+  if (classes === classNames.length) return;
+  throw new AppError('model.shape_mismatch', {
+    what: `the head of task "${id}" has ${String(classes)} classes, its images have ${String(classNames.length)}`,
+    where: headPlace(entry),
+    hint: 'use the head that was made for this data set',
+  });
 }

@@ -11,6 +11,7 @@ import { isHubReference } from '../hub/name.ts';
 import { writeError } from '../lib/durable-file.ts';
 import { isTemporaryName, writeFileDurably } from '../lib/durable.ts';
 import { AppError } from '../lib/errors.ts';
+import { headSchema, withHeadPaths } from './heads.ts';
 import { readRecipe, type Recipe } from './recipe.ts';
 
 const path = z.string().min(1).max(4096);
@@ -19,7 +20,7 @@ const task = z.strictObject({
   id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/),
   title: z.string().min(1).max(100),
   expert: path,
-  head: path.nullable(),
+  head: headSchema.nullable(),
   data: path.nullable(),
 });
 const materialsSchema = z.strictObject({ base: path.nullable(), tasks: z.array(task) });
@@ -109,7 +110,7 @@ function materialsOf(recipe: Recipe, recipeFolder: string, folder: string): Mate
       id,
       title: id,
       expert: at(expert),
-      head: at(head),
+      head: withHeadPaths(head, at),
       data: at(data),
     })),
   };

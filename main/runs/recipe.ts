@@ -8,6 +8,7 @@ import { modelPath } from '../hub/local.ts';
 import { closest } from '../lib/closest.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseRecipeYaml, type RecipePlace } from '../lib/recipe-yaml.ts';
+import { headSchema, withHeadPaths, type HeadEntry } from './heads.ts';
 
 /** Ids name files, columns and keys, so they stay plain. */
 const id = z
@@ -24,7 +25,7 @@ const parameter = z.union([z.number(), z.string(), z.boolean(), z.array(z.number
 export type ParameterValue = z.infer<typeof parameter>;
 export type MethodParameters = Readonly<Record<string, ParameterValue>>;
 
-const task = z.strictObject({ id, expert: path, head: path, data: path });
+const task = z.strictObject({ id, expert: path, head: headSchema, data: path });
 
 const method = z
   .strictObject({
@@ -200,7 +201,12 @@ export function formatRecipe(recipe: Recipe): string {
     name: recipe.name,
     seed: recipe.seed,
     base: recipe.base,
-    tasks: recipe.tasks.map(({ id, expert, head, data }) => ({ id, expert, head, data })),
+    tasks: recipe.tasks.map(({ id, expert, head, data }) => ({
+      id,
+      expert,
+      head: orderedHead(head),
+      data,
+    })),
     methods: recipe.methods.map((entry) => ({
       id: entry.id,
       ...(entry.method === entry.id ? {} : { method: entry.method }),
@@ -232,6 +238,18 @@ export function formatRecipe(recipe: Recipe): string {
   return stringify(ordered, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
+function orderedHead(head: HeadEntry): HeadEntry {
+  if (typeof head === 'string') return head;
+  const { prompts, model } = head;
+  return {
+    prompts:
+      typeof prompts === 'string'
+        ? prompts
+        : { classes: prompts.classes, templates: prompts.templates },
+    ...(model === undefined ? {} : { model }),
+  };
+}
+
 function sortedByKey(parameters: MethodParameters): MethodParameters {
   return Object.fromEntries(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -249,7 +267,7 @@ export function resolveRecipePaths(recipe: Recipe, folder: string): Recipe {
     tasks: recipe.tasks.map((entry) => ({
       ...entry,
       expert: modelPath(folder, entry.expert),
-      head: resolve(folder, entry.head),
+      head: withHeadPaths(entry.head, (written) => resolve(folder, written)),
       data: resolve(folder, entry.data),
     })),
   };
