@@ -7,7 +7,8 @@ import type { Value } from '../graph/program.ts';
 import type { Builder } from '../graph/builder.ts';
 import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
 import { shapeNamed, type MergedModel } from '../models/merged-model.ts';
-import { encodeImages, visionTensors } from '../models/vit.ts';
+import type { VisionConfig } from '../models/vision-config.ts';
+import { encodeImages, parameterCount, visionTensors } from '../models/vit.ts';
 import {
   dictionaryName,
   mergeTensor,
@@ -15,6 +16,7 @@ import {
   tensorNamed,
   type ExpertSet,
 } from './dictionary.ts';
+import type { ModelSizes } from './sizes.ts';
 
 export interface AdaMergingOptions {
   readonly granularity: 'task' | 'layer';
@@ -70,6 +72,17 @@ export function createAdaMerging(
       return { features: encodeImages(g, config, images, weight), routing: [] };
     },
   };
+}
+
+/** Sizes from shapes alone; the result is one ordinary model. */
+export function adaMergingSizes(
+  config: VisionConfig,
+  expertCount: number,
+  granularity: AdaMergingOptions['granularity'],
+): ModelSizes {
+  const rows = granularity === 'layer' ? visionTensors(config).size : 1;
+  const total = parameterCount(config);
+  return { trainable: rows * expertCount, total, dictionary: total, factors: 0, passes: 1 };
 }
 
 /** min(max(x, 0), 1) with gradient 1 in [0, 1], both ends included as in the authors' code, and 0 outside. */

@@ -42,8 +42,15 @@ export function addTaskVectors(set: ExpertSet, name: string, scaling: number): T
   return { shape: origin.shape, data };
 }
 
+const dictionaryPrefix = 'task_vectors/';
+
 export function dictionaryName(name: string): string {
-  return `task_vectors/${name}`;
+  return `${dictionaryPrefix}${name}`;
+}
+
+/** The tensor whose task vectors the constant `name` holds; undefined for other constants. */
+export function dictionaryOwner(name: string): string | undefined {
+  return name.startsWith(dictionaryPrefix) ? name.slice(dictionaryPrefix.length) : undefined;
 }
 
 /**

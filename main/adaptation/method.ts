@@ -1,9 +1,11 @@
 /** What an adaptive merging method is: a record like those of merging/, with a model that learns. */
-import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
+import type { Parameter, ParameterTable, ParameterValues } from '../lib/parameters.ts';
 import type { Tensor, TensorMap } from '../lib/tensor.ts';
 import type { MergedModel, Reduction } from '../models/merged-model.ts';
+import type { VisionConfig } from '../models/vision-config.ts';
 import type { ExpertSet } from './dictionary.ts';
 import type { Objective } from './objective.ts';
+import type { ModelSizes } from './sizes.ts';
 
 /** How a method's parameters set the adaptation loop and the evaluation. */
 export interface AdaptationSettings {
@@ -33,7 +35,11 @@ export interface AdaptiveMethod<Table extends ParameterTable = ParameterTable> {
   constants(
     set: ExpertSet,
     parameters: ParameterValues<Table>,
-  ): Iterable<readonly [name: string, tensor: Tensor]>;
+  ):
+    | Iterable<readonly [name: string, tensor: Tensor]>
+    | AsyncIterable<readonly [name: string, tensor: Tensor]>;
+  /** From shapes alone. */
+  sizes(config: VisionConfig, expertCount: number, parameters: ParameterValues<Table>): ModelSizes;
   /** The model of these constants. */
   create(
     set: ExpertSet,
@@ -87,3 +93,65 @@ export const loopParameters = {
     help: 'Rewards using all classes of a task over a batch, which keeps the entropy from falling by giving every image one class. 0 is the published objective; 1 helps where experts are unsure and classes are balanced.',
   },
 } as const satisfies ParameterTable;
+
+/** Where coefficients and routing weights start. */
+export const initialLambda = {
+  kind: 'number',
+  title: 'Initial coefficient λ0',
+  default: 0.3,
+  range: { min: -2, max: 2 },
+  help: 'Where every coefficient starts; 0.3 makes the start equal to task arithmetic.',
+} as const satisfies Parameter;
+
+const reduction = {
+  kind: 'choice',
+  default: 'per-sample',
+  range: ['per-sample', 'batch-mean'],
+} as const;
+
+/** Parameters of methods whose routers learn. */
+export const routerParameters = {
+  router_layers: {
+    kind: 'integer',
+    title: 'Router depth l',
+    default: 2,
+    range: { min: 0, max: 2 },
+    help: '0: a learned constant; 1: a linear map; 2: linear, ReLU, linear.',
+  },
+  lambda: initialLambda,
+  adaptation_reduction: {
+    ...reduction,
+    title: 'Routing during adaptation',
+    help: 'Per sample: every image its own weights. Batch mean: the images of a task share them, which is faster.',
+  },
+  evaluation_reduction: {
+    ...reduction,
+    title: 'Routing during evaluation',
+    help: 'Batch mean needs batches of a single task, so it profits from knowing the task; per sample does not.',
+  },
+  ...loopParameters,
+  learning_rate: { ...loopParameters.learning_rate, default: 1e-4 },
+} as const satisfies ParameterTable;
+
+/** Settings of the loop and of the routers as their parameters give them. */
+export function routedSettings(
+  parameters: ParameterValues<typeof routerParameters>,
+): AdaptationSettings {
+  return {
+    ...loopSettings(parameters),
+    reduction: {
+      adaptation: parameters.adaptation_reduction,
+      evaluation: parameters.evaluation_reduction,
+    },
+  };
+}
+
+export function loopSettings({
+  steps,
+  learning_rate: learningRate,
+  schedule,
+  diversity,
+  objective,
+}: ParameterValues<typeof loopParameters>): Omit<AdaptationSettings, 'reduction'> {
+  return { steps, learningRate, schedule, diversity, objective };
+}

@@ -1,4 +1,7 @@
-/** The router of one WEMoE layer (Tang et al. 2024, section 3.2): u ↦ λ ∈ R^K, without softmax. */
+/**
+ * The routers of a WEMoE (Tang et al. 2024, section 3.2): u ↦ λ ∈ R^K, without softmax. Each block has
+ * its own, or all share one (E-WEMoE, Shen et al. 2024, arXiv 2410.21804).
+ */
 import type { Builder } from '../graph/builder.ts';
 import type { Shape, Value } from '../graph/program.ts';
 import { normals, randomStream } from '../lib/random.ts';
@@ -12,17 +15,30 @@ export interface RouterShape {
   readonly depth: RouterDepth;
   readonly hiddenSize: number;
   readonly expertCount: number;
+  /** Whether all blocks have the same router. */
+  readonly shared: boolean;
 }
 
 /** The authors' code draws weights with this standard deviation (their text says variance). */
 const weightDeviation = 0.01;
 
-/** Tensors of the router of block `layer`, in order of application. */
-export function routerTensors(
-  layer: number,
-  { depth, hiddenSize: d, expertCount: k }: RouterShape,
+function routerPrefix(layer: number, { shared }: RouterShape): string {
+  return `routers.${shared ? 'shared' : String(layer)}`;
+}
+
+/** Tensors of the routers of all blocks. */
+export function allRouterTensors(
+  layerCount: number,
+  shape: RouterShape,
 ): ReadonlyMap<string, Shape> {
-  const prefix = `routers.${String(layer)}`;
+  const layers = Array.from({ length: layerCount }, (_, layer) => layer);
+  return new Map(layers.flatMap((layer) => [...routerTensors(layer, shape)]));
+}
+
+/** Tensors of the router of block `layer`, in order of application. */
+function routerTensors(layer: number, shape: RouterShape): ReadonlyMap<string, Shape> {
+  const { depth, hiddenSize: d, expertCount: k } = shape;
+  const prefix = routerPrefix(layer, shape);
   const tensors = new Map<string, Shape>();
   if (depth === 2) tensors.set(`${prefix}.fc1.weight`, [d, d]).set(`${prefix}.fc1.bias`, [d]);
   if (depth >= 1) tensors.set(`${prefix}.fc2.weight`, [k, d]);
@@ -30,12 +46,12 @@ export function routerTensors(
 }
 
 /** Weights N(0, 0.01²), hidden bias 0, last bias λ0: at the start every λ is close to λ0. */
-export function initialRouter(
-  layer: number,
+export function initialRouters(
+  layerCount: number,
   shape: RouterShape,
   { lambda, seed }: { lambda: number; seed: number },
 ): Trainable[] {
-  return [...routerTensors(layer, shape)].map(([name, size]) => {
+  return [...allRouterTensors(layerCount, shape)].map(([name, size]) => {
     const count = elementCount(size);
     if (name.endsWith('.weight')) {
       const random = randomStream(seed, 'router', name);
@@ -57,7 +73,7 @@ export function route(
   u: Value,
   { reduction, groups }: EncodeOptions,
 ): Value {
-  const prefix = `routers.${String(layer)}`;
+  const prefix = routerPrefix(layer, shape);
   const tensors = routerTensors(layer, shape);
   const parameter = (name: string) => {
     const key = `${prefix}.${name}`;

@@ -24,31 +24,36 @@ import {
   tensorNamed,
   type ExpertSet,
 } from './dictionary.ts';
+import { keepLargest, keptCount } from './prune.ts';
 import {
-  initialRouter,
+  allRouterTensors,
+  initialRouters,
   route,
-  routerTensors,
   type RouterDepth,
   type RouterShape,
 } from './router.ts';
+import { sumOf, type ModelSizes } from './sizes.ts';
 
 export interface WemoeOptions {
   readonly depth: RouterDepth;
   /** λ0: scaling of the static part, and what every routing weight starts from. */
   readonly lambda: number;
   readonly seed: number;
+  /** Whether all blocks have the same router. */
+  readonly shared?: boolean;
 }
 
-/** The static part, merged with λ0; of the MLPs φ0 and the task vectors. */
+/** The static part, merged with λ0; of the MLPs φ0 and the share `kept` of the task vectors. */
 export function* wemoeConstants(
   set: ExpertSet,
   lambda: number,
+  kept = 1,
 ): Generator<readonly [name: string, tensor: Tensor]> {
   const routed = new Set(layersOf(set.config).flatMap((layer) => [...mlpTensors(layer)]));
   for (const name of visionTensors(set.config).keys()) {
     if (routed.has(name)) {
       yield [name, tensorNamed(set.base, name)];
-      yield [dictionaryName(name), stackTaskVectors(set, name)];
+      yield [dictionaryName(name), keepLargest(stackTaskVectors(set, name), kept)];
     } else {
       yield [name, addTaskVectors(set, name, lambda)];
     }
@@ -61,14 +66,13 @@ function layersOf({ layerCount }: VisionConfig): number[] {
 
 export function createWemoe(
   set: ExpertSet,
-  { depth, lambda, seed }: WemoeOptions,
+  { depth, lambda, seed, shared = false }: WemoeOptions,
   constants: TensorMap = new Map(wemoeConstants(set, lambda)),
 ): MergedModel {
   const { config } = set;
-  const router = { depth, hiddenSize: config.hiddenSize, expertCount: set.experts.length };
-  const trainables = layersOf(config).flatMap((layer) =>
-    initialRouter(layer, router, { lambda, seed }),
-  );
+  const expertCount = set.experts.length;
+  const router = { depth, hiddenSize: config.hiddenSize, expertCount, shared };
+  const trainables = initialRouters(config.layerCount, router, { lambda, seed });
   return assembleWemoe({ config, constants, trainables, router });
 }
 
@@ -86,6 +90,12 @@ export function assembleWemoe({ config, constants, trainables, router }: WemoePa
     config,
     constants,
     trainables,
+    form: {
+      kind: 'wemoe',
+      router_depth: router.depth,
+      shared_router: router.shared,
+      expert_count: router.expertCount,
+    },
     encode: (g, images, options) => {
       const routing: Value[] = [];
       const mlp = (layer: number, u: Value) => {
@@ -132,19 +142,21 @@ function ensembledMlp(
 }
 
 /** Sizes of a WEMoE, from shapes alone. */
-export function wemoeParameterCounts(
-  config: VisionConfig,
-  { depth, expertCount }: { depth: RouterDepth; expertCount: number },
-): { readonly trainable: number; readonly total: number } {
+export function wemoeSizes(config: VisionConfig, router: RouterShape, kept = 1): ModelSizes {
   const shapes = visionTensors(config);
-  let trainable = 0;
   let dictionary = 0;
-  for (let layer = 0; layer < config.layerCount; layer++) {
-    const router = routerTensors(layer, { depth, hiddenSize: config.hiddenSize, expertCount });
-    for (const shape of router.values()) trainable += elementCount(shape);
-    for (const name of mlpTensors(layer)) {
-      dictionary += expertCount * elementCount(shapeNamed(shapes, name));
-    }
+  let stored = 0;
+  for (const name of layersOf(config).flatMap(mlpTensors)) {
+    const size = elementCount(shapeNamed(shapes, name));
+    dictionary += size;
+    stored += router.expertCount * keptCount(size, kept);
   }
-  return { trainable, total: parameterCount(config) + dictionary + trainable };
+  const trainable = sumOf(allRouterTensors(config.layerCount, router));
+  return {
+    trainable,
+    total: parameterCount(config) + stored + trainable,
+    dictionary,
+    factors: 0,
+    passes: 1,
+  };
 }

@@ -20,9 +20,9 @@ const CHUNK_ELEMENTS = 4 * 1024 * 1024;
 
 export type OutputDType = 'F32' | 'F16' | 'BF16';
 
-/** One tensor to write; `data` may be a function, called once, when the tensor's turn comes. */
+/** One tensor to write, of bytes where they are U8; `data` may be a function, called once, when the tensor's turn comes. */
 export interface TensorToWrite extends TensorHeader {
-  readonly dtype: OutputDType;
+  readonly dtype: OutputDType | 'U8';
   readonly data: Float32Array | (() => Promise<Float32Array>);
 }
 
@@ -151,6 +151,10 @@ async function valuesOf(
 function* encode(tensor: TensorToWrite, values: Float32Array, path: string): Generator<Uint8Array> {
   if (tensor.dtype === 'F32') {
     yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    return;
+  }
+  if (tensor.dtype === 'U8') {
+    yield Uint8Array.from(values);
     return;
   }
   const encodeChunk = tensor.dtype === 'F16' ? encodeFp16 : encodeBf16;

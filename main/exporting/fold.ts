@@ -14,6 +14,7 @@ import { imageShape, visionTensors } from '../models/vit.ts';
 
 /** Any batch size does that is no other dimension's special case. */
 const nominalBatch = 2;
+export const imagesName = 'images';
 
 export interface Merges {
   readonly program: Program;
@@ -28,7 +29,7 @@ export interface Merges {
 /** Where every weight of `model` comes from. */
 export function traceMerges(model: MergedModel): Merges {
   const g = new Builder();
-  const images = g.input('images', imageShape(model.config, nominalBatch), { batch: true });
+  const images = g.input(imagesName, imageShape(model.config, nominalBatch), { batch: true });
   const { features, routing } = model.encode(g, images, { reduction: 'per-sample', groups: 1 });
   const results = Object.fromEntries(routing.map((value, layer) => [`λ${String(layer)}`, value]));
   const program = g.build('trace', { features, ...results });
@@ -54,8 +55,8 @@ export function traceMerges(model: MergedModel): Merges {
 }
 
 /** Whether every image gets the same weights: a static merge, AdaMerging, or a router of depth 0. */
-export function isFoldable({ coefficients, dependent }: Merges): boolean {
-  return [...coefficients.values()].every((value) => !dependent.has(value));
+export function isFoldable({ coefficients, routing, dependent }: Merges): boolean {
+  return [...coefficients.values(), ...routing].every((value) => !dependent.has(value));
 }
 
 /** Values of `program` that no image changes, computed with the definitions of the operations. */
@@ -87,6 +88,10 @@ export async function foldStatic(
 ): Promise<VisionModel> {
   const merges = traceMerges(model);
   const { coefficients, dependent, routing } = merges;
+  if (model.fold !== undefined) {
+    const lambdas = meanRouting ?? (await constantRouting(merges, values));
+    return { config: model.config, weights: model.fold(values, lambdas) };
+  }
   const fixed = new Set([...coefficients.values()].filter((value) => !dependent.has(value)));
   const known = await constantsOf(merges, values, fixed);
   const weights = new Map<string, Tensor>();
@@ -103,6 +108,17 @@ export async function foldStatic(
     weights.set(name, { shape: origin.shape, data: addWeighted(origin, dictionary, lambdas) });
   }
   return { config: model.config, weights };
+}
+
+/** λ [expert] of each routed layer. */
+async function constantRouting(
+  merges: Merges,
+  values: ReadonlyMap<string, Tensor>,
+): Promise<Float32Array[]> {
+  const { routing, dependent } = merges;
+  if (routing.some((value) => dependent.has(value))) throw routingMissing();
+  const known = await constantsOf(merges, values, new Set(routing));
+  return routing.map((value) => required(known.get(value)).data);
 }
 
 function routingMissing(): AppError {

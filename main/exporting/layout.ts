@@ -1,14 +1,20 @@
 /** Names and descriptions shared by the writer and the reader of the safetensors folder. */
 import { z } from 'zod';
-import type { RouterDepth } from '../adaptation/router.ts';
 import type { Normalisation } from '../data/images.ts';
+import type { ModelForm } from '../models/merged-model.ts';
 import { formatVisionConfig, type VisionConfig } from '../models/vision-config.ts';
 import type { Prepared } from './prepare.ts';
 
 export const weightsFile = 'model.safetensors';
 export const configFile = 'config.json';
 export const preprocessorFile = 'preprocessor_config.json';
-export const dynamicModelType = 'mergewright_wemoe';
+/** Before the kind of a dynamic model; `mergewright_wemoe` is the oldest. */
+const dynamicPrefix = 'mergewright_';
+
+/** The kind of a dynamic model; undefined for an ordinary encoder. */
+export function kindOf(modelType: string): string | undefined {
+  return modelType.startsWith(dynamicPrefix) ? modelType.slice(dynamicPrefix.length) : undefined;
+}
 
 /** The dictionary [K, …shape] of an MLP tensor stands beside the tensor it is added to. */
 export function storedDictionaryName(tensor: string): string {
@@ -33,10 +39,10 @@ export const exportConfigSchema = z.object({
   mergewright: exportDetails,
 });
 
-export const dynamicConfigSchema = z.object({
+/** The settings of the form stand beside these; forms.ts knows them. */
+export const dynamicConfigSchema = z.looseObject({
+  model_type: z.string(),
   vision_config: z.unknown(),
-  router_depth: z.union([z.literal(0), z.literal(1), z.literal(2)]),
-  expert_count: z.int().positive(),
 });
 
 export const preprocessorSchema = z.object({
@@ -64,17 +70,31 @@ export function staticConfig(prepared: Prepared): Record<string, unknown> {
   return { ...config, dtype: 'float32', mergewright: details(prepared) };
 }
 
+/** What config.json says in words, by kind. */
+const statements: Readonly<Record<string, string>> = {
+  wemoe:
+    'A CLIP vision encoder whose MLP weights are chosen for every image by routers (WEMoE, arXiv 2402.00433). ' +
+    'In block N, with u the output of layer_norm2: λ = mean over tokens of router N applied to u, and ' +
+    'W(λ) = W + Σk λk · W.task_vectors[k] for fc1 and fc2, weights and biases.',
+  rank_wemoe:
+    'A CLIP vision encoder with low-rank experts that routers mix for every image. In block N, with u the output of ' +
+    'layer_norm2 (layer_norm1 where `routed` is "block"): λ = mean over tokens of router N applied to u, and a routed ' +
+    'layer computes x·Wᵀ + b + Σk λk · (left[:, k·r:(k+1)·r] · right[k·r:(k+1)·r] · x + b.task_vectors[k]) with left and ' +
+    'right its `experts.left` and `experts.right` and r their rank for one expert.',
+};
+
+const commonStatement =
+  'Where `shared_router` is true, router `routers.shared` serves all blocks. A tensor T stored as T.mask and T.values is ' +
+  'sparse: bit i of the mask (lowest first) says whether element i, in row-major order, is the next of the values or 0. ' +
+  'transformers has no such model; read it with Mergewright, or use its ONNX export.';
+
 /** config.json of a model with routers. */
-export function dynamicConfig(prepared: Prepared, depth: RouterDepth): Record<string, unknown> {
+export function dynamicConfig(prepared: Prepared, form: ModelForm): Record<string, unknown> {
+  const { kind, ...settings } = form;
   return {
-    model_type: dynamicModelType,
-    statement:
-      'A CLIP vision encoder whose MLP weights are chosen for every image by routers (WEMoE, arXiv 2402.00433). ' +
-      'In block N, with u the output of layer_norm2: λ = mean over tokens of router N applied to u, and ' +
-      'W(λ) = W + Σk λk · W.task_vectors[k] for fc1 and fc2, weights and biases. transformers has no such model; ' +
-      'read it with Mergewright, or use its ONNX export.',
-    router_depth: depth,
-    expert_count: prepared.experts,
+    model_type: `${dynamicPrefix}${kind}`,
+    statement: `${statements[kind] ?? ''} ${commonStatement}`.trim(),
+    ...settings,
     reduction: 'per-sample',
     vision_config: formatVisionConfig(prepared.source.model.config),
     mergewright: details(prepared),

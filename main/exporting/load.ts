@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
-import { dictionaryName } from '../adaptation/dictionary.ts';
-import { routerTensors } from '../adaptation/router.ts';
-import { assembleWemoe } from '../adaptation/wemoe.ts';
+import { dictionaryOwner } from '../adaptation/dictionary.ts';
+import { assembleForm, formSchema, type DynamicForm } from '../adaptation/forms.ts';
 import type { Checkpoint } from '../checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import type { Normalisation } from '../data/images.ts';
@@ -12,18 +11,20 @@ import { AppError } from '../lib/errors.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { loadHead, type Head } from '../models/head.ts';
 import { shapeNamed, staticModel, type MergedModel } from '../models/merged-model.ts';
-import { featureSize } from '../models/vision-config.ts';
-import { loadVisionModel } from '../models/vision-model.ts';
-import { mlpTensors, visionTensors } from '../models/vit.ts';
+import { featureSize, type VisionConfig } from '../models/vision-config.ts';
+import { loadVisionModel, visionArchitecture } from '../models/vision-model.ts';
+import { visionTensors } from '../models/vit.ts';
+import { imagesName, traceMerges } from './fold.ts';
 import {
   dynamicConfigSchema,
-  dynamicModelType,
   exportConfigSchema,
   headFile,
+  kindOf,
   preprocessorFile,
   preprocessorSchema,
   storedDictionaryName,
 } from './layout.ts';
+import { countBits, expand, maskBytes, sparseNames } from './sparse.ts';
 
 export interface LoadedExport {
   readonly kind: 'static' | 'dynamic';
@@ -48,7 +49,7 @@ export async function loadExported(folder: string): Promise<LoadedExport> {
   const checkpoint = await openCheckpoint(folder);
   try {
     const config = parse(exportConfigSchema, checkpoint.config, checkpoint.path);
-    const dynamic = config.model_type === dynamicModelType;
+    const dynamic = kindOf(config.model_type) !== undefined;
     const { model, values } = dynamic
       ? await loadDynamic(checkpoint)
       : {
@@ -100,34 +101,60 @@ async function readNormalisation(path: string): Promise<Normalisation> {
 async function loadDynamic(
   checkpoint: Checkpoint,
 ): Promise<{ model: MergedModel; values: ReadonlyMap<string, Tensor> }> {
-  const stored = parse(dynamicConfigSchema, checkpoint.config, checkpoint.path);
-  const encoder: Checkpoint = {
+  const { config, form } = readForm(checkpoint);
+  // Which tensors the model needs, and in which shapes, its own program says.
+  const { program } = traceMerges(assembleForm(form, config, new Map(), []));
+  const constants = new Map<string, Tensor>();
+  const values = new Map<string, Tensor>();
+  for (const { name, kind, value } of program.parameters) {
+    const shape = program.shapes[value] ?? [];
+    if (kind === 'constant')
+      constants.set(name, await readConstant(checkpoint, config, name, shape));
+    else if (name !== imagesName) values.set(name, await readShaped(checkpoint, name, shape));
+  }
+  const trainables = [...values].map(([name, { shape, data }]) => ({ name, shape, initial: data }));
+  return { model: assembleForm(form, config, constants, trainables), values };
+}
+
+/** Throws `export.unreadable`, and what `visionArchitecture` throws. */
+function readForm(checkpoint: Checkpoint): { config: VisionConfig; form: DynamicForm } {
+  const { vision_config, ...said } = parse(dynamicConfigSchema, checkpoint.config, checkpoint.path);
+  const config = visionArchitecture({ ...encoderOf(checkpoint), config: vision_config });
+  const kind = kindOf(said.model_type);
+  return { config, form: parse(formSchema, { kind, ...said }, checkpoint.path) };
+}
+
+/** The tensors of a checkpoint without its configuration. */
+function encoderOf(checkpoint: Checkpoint): Omit<Checkpoint, 'config'> {
+  return {
     path: checkpoint.path,
-    config: stored.vision_config,
     metadata: checkpoint.metadata,
     tensors: checkpoint.tensors,
     read: (name) => checkpoint.read(name),
     close: () => checkpoint.close(),
   };
-  const { config, weights } = await loadVisionModel(encoder);
-  const { expert_count: expertCount, router_depth: depth } = stored;
-  const router = { depth, hiddenSize: config.hiddenSize, expertCount };
-  const shapes = visionTensors(config);
-  const constants = new Map(weights);
-  const values = new Map<string, Tensor>();
-  for (let layer = 0; layer < config.layerCount; layer++) {
-    for (const name of mlpTensors(layer)) {
-      const shape = shapeNamed(shapes, name);
-      const stack = [expertCount, ...shape];
-      const { data } = await readShaped(checkpoint, storedDictionaryName(name), stack);
-      constants.set(dictionaryName(name), { shape: [expertCount, elementCount(shape)], data });
-    }
-    for (const [name, shape] of routerTensors(layer, router)) {
-      values.set(name, await readShaped(checkpoint, name, shape));
-    }
+}
+
+/** A constant as it is stored: dictionaries beside the tensors they are added to, sparse ones without zeros. */
+async function readConstant(
+  checkpoint: Checkpoint,
+  config: VisionConfig,
+  name: string,
+  shape: readonly number[],
+): Promise<Tensor> {
+  const tensor = dictionaryOwner(name);
+  if (tensor === undefined) return readShaped(checkpoint, name, shape);
+  const [experts = 0] = shape;
+  const stored = storedDictionaryName(tensor);
+  const { mask, values } = sparseNames(stored);
+  if (checkpoint.tensors.has(mask)) {
+    const bits = await readShaped(checkpoint, mask, [maskBytes(shape)]);
+    const count = countBits(bits.data);
+    const kept = await readShaped(checkpoint, values, [count]);
+    return { shape, data: expand(elementCount(shape), bits.data, kept.data) };
   }
-  const trainables = [...values].map(([name, { shape, data }]) => ({ name, shape, initial: data }));
-  return { model: assembleWemoe({ config, constants, trainables, router }), values };
+  const own = shapeNamed(visionTensors(config), tensor);
+  return { shape, data: (await readShaped(checkpoint, stored, [experts, ...own])).data };
 }
 
 async function readShaped(

@@ -1,8 +1,8 @@
 /** The Hugging Face folder: config.json, preprocessor_config.json, model.safetensors, heads/. */
-import { dictionaryName, tensorNamed } from '../adaptation/dictionary.ts';
-import type { RouterDepth } from '../adaptation/router.ts';
+import { dictionaryOwner, tensorNamed } from '../adaptation/dictionary.ts';
 import type { OutputDType, TensorToWrite } from '../checkpoints/writer.ts';
 import type { Tensor } from '../lib/tensor.ts';
+import { shapeNamed, type ModelForm } from '../models/merged-model.ts';
 import { visionTensors } from '../models/vit.ts';
 import type { ExportFolder } from './folder.ts';
 import {
@@ -17,6 +17,7 @@ import {
 } from './layout.ts';
 import type { Prepared } from './prepare.ts';
 import type { ExportedTask, ExportSource } from './source.ts';
+import { compress, isSparse, sparseNames } from './sparse.ts';
 
 /** As config.json names them. */
 export const dtypeNames = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
@@ -37,7 +38,7 @@ export async function writeSafetensorsFolder(
     await folder.writeJson(configFile, { ...staticConfig(prepared), dtype: dtypeNames[dtype] });
   } else {
     await folder.writeTensors(weightsFile, dynamicTensors(source, dtype), metadata);
-    await folder.writeJson(configFile, dynamicConfig(prepared, routerDepth(source)));
+    await folder.writeJson(configFile, dynamicConfig(prepared, formOf(source)));
   }
   await folder.writeJson(
     preprocessorFile,
@@ -51,27 +52,34 @@ function toWrite(name: string, { shape, data }: Tensor, dtype: OutputDType): Ten
 }
 
 function dynamicTensors({ model, values }: ExportSource, dtype: OutputDType): TensorToWrite[] {
-  const tensors: TensorToWrite[] = [];
-  for (const [name, shape] of visionTensors(model.config)) {
-    tensors.push(toWrite(name, tensorNamed(model.constants, name), dtype));
-    const dictionary = model.constants.get(dictionaryName(name));
-    if (dictionary === undefined) continue;
-    const stacked = { shape: [dictionary.shape[0] ?? 0, ...shape], data: dictionary.data };
-    tensors.push(toWrite(storedDictionaryName(name), stacked, dtype));
-  }
-  // Routers are small and steer everything: they keep their precision.
+  const shapes = visionTensors(model.config);
+  const tensors = [...model.constants].flatMap(([name, tensor]) => {
+    const owner = dictionaryOwner(name);
+    if (owner === undefined) return [toWrite(name, tensor, dtype)];
+    const stored = storedDictionaryName(owner);
+    if (isSparse(tensor.data)) return sparseTensors(stored, tensor.data, dtype);
+    const shape = [tensor.shape[0] ?? 0, ...shapeNamed(shapes, owner)];
+    return [toWrite(stored, { shape, data: tensor.data }, dtype)];
+  });
+  // Routers are small and steer everything: they keep their precision, and so does what learned with them.
   for (const { name } of model.trainables) {
     tensors.push(toWrite(name, tensorNamed(values, name), 'F32'));
   }
   return tensors;
 }
 
-/** Read off the trained tensors of block 0; throws for a model with other trainables than routers. */
-function routerDepth({ model }: ExportSource): RouterDepth {
-  const names = new Set(model.trainables.map(({ name }) => name));
-  if (!names.has('routers.0.fc2.bias')) throw new Error('the model has no routers to export');
-  if (names.has('routers.0.fc1.weight')) return 2;
-  return names.has('routers.0.fc2.weight') ? 1 : 0;
+function sparseTensors(name: string, data: Float32Array, dtype: OutputDType): TensorToWrite[] {
+  const names = sparseNames(name);
+  const { mask, values } = compress(data);
+  return [
+    { name: names.mask, dtype: 'U8', shape: [mask.length], data: mask },
+    { name: names.values, dtype, shape: [values.length], data: values },
+  ];
+}
+
+function formOf({ model: { form } }: ExportSource): ModelForm {
+  if (form === undefined) throw new Error('the model has routers but no form to write');
+  return form;
 }
 
 async function writeHead(

@@ -36,8 +36,24 @@ export interface EncodeOptions {
   readonly groups: number;
 }
 
+/** What a file says of a model beside its tensors, so that a reader can build it again. */
+export interface ModelForm {
+  readonly kind: string;
+  readonly [setting: string]: string | number | boolean;
+}
+
 export interface MergedModel {
   readonly config: VisionConfig;
+  /** There where the weights depend on the image. */
+  readonly form?: ModelForm;
+  /**
+   * The ordinary weights that `lambdas` [routed layer][expert] make of this model when no image has a say, where
+   * that is more than a sum of task vectors.
+   */
+  readonly fold?: (
+    values: TensorMap,
+    lambdas: readonly ArrayLike<number>[],
+  ) => ReadonlyMap<string, Tensor>;
   /** Frozen tensors by the names that `encode` declares as constants. */
   readonly constants: TensorMap;
   readonly trainables: readonly Trainable[];

@@ -2,8 +2,7 @@
  * What a run would need, from shapes alone: floating-point work, memory, disk. Time is that work relative
  * to one forward pass through the base model, whose time somebody measures.
  */
-import type { RouterDepth } from '../adaptation/router.ts';
-import { wemoeParameterCounts } from '../adaptation/wemoe.ts';
+import type { ModelSizes } from '../adaptation/sizes.ts';
 import { resolveParameters } from '../lib/parameters.ts';
 import { elementCount } from '../lib/tensor.ts';
 import type { Reduction } from '../models/merged-model.ts';
@@ -63,11 +62,11 @@ export function encoderValues(config: VisionConfig): { whole: number; mlps: numb
 /** What decides the work of an adaptive method; undefined for the others. */
 interface Adaptive {
   readonly steps: number;
-  /** Values of one task vector in the dictionary. */
-  readonly dictionary: number;
-  readonly trainables: number;
+  readonly sizes: ModelSizes;
   /** Weight sets merged for a batch of `images` of one task, in adaptation and in evaluation. */
   readonly sets: (images: number) => { readonly adapting: number; readonly evaluating: number };
+  /** Work of an image relative to the encoder alone. */
+  readonly work: number;
 }
 
 function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undefined {
@@ -75,23 +74,20 @@ function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undef
   if (found.kind !== 'adaptive') return undefined;
   const parameters = resolveParameters(found.method, entry.parameters, entry.id);
   const { steps, reduction } = found.method.settings(parameters);
-  const { whole, mlps } = encoderValues(shapes.config);
-  const experts = shapes.images.length;
+  const sizes = found.method.sizes(shapes.config, shapes.images.length, parameters);
+  const { whole } = encoderValues(shapes.config);
+  const work = sizes.passes + sizes.factors / whole;
   if (reduction === undefined) {
-    const { granularity } = parameters as Readonly<Record<string, unknown>>;
-    const groups = granularity === 'layer' ? visionTensors(shapes.config).size : 1;
-    const sets = () => ({ adapting: 1, evaluating: 0 });
-    return { steps, dictionary: whole, trainables: experts * groups, sets };
+    return { steps, sizes, work, sets: () => ({ adapting: 1, evaluating: 0 }) };
   }
   const { router_layers } = parameters as Readonly<Record<string, unknown>>;
-  const depth = router_layers as RouterDepth;
-  const { trainable } = wemoeParameterCounts(shapes.config, { depth, expertCount: experts });
   // Without an input, routers of depth 0 give one weight set for everything.
-  const sets = (by: Reduction, images: number) => (by === 'per-sample' && depth > 0 ? images : 1);
+  const sets = (by: Reduction, images: number) =>
+    by === 'per-sample' && router_layers !== 0 ? images : 1;
   return {
     steps,
-    dictionary: mlps,
-    trainables: trainable,
+    sizes,
+    work,
     sets: (images) => ({
       adapting: sets(reduction.adaptation, images),
       evaluating: sets(reduction.evaluation, images),
@@ -101,7 +97,7 @@ function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undef
 
 /** Numbers that a method learns; 0 for one that learns nothing. */
 export function trainableCount(entry: RecipeMethod, shapes: RunShapes): number {
-  return adaptiveShape(entry, shapes)?.trainables ?? 0;
+  return adaptiveShape(entry, shapes)?.sizes.trainable ?? 0;
 }
 
 /** Images that a merge by statistics looks at, each with a prediction and a gradient at most. */
@@ -129,9 +125,10 @@ export function estimateSeconds(
   if (adaptive === undefined) return { prepare, adapt: 0, evaluate: images * imageSeconds };
   // One merged weight set takes this many forward passes of one image.
   const set =
-    (memoryBound * 2 * experts * adaptive.dictionary) / forwardOperations(shapes.config);
+    (memoryBound * 2 * experts * adaptive.sizes.dictionary) / forwardOperations(shapes.config);
   const { batch } = recipe.adaptation;
-  const step = experts * (batch + set * adaptive.sets(batch).adapting) * stepPasses;
+  const { work } = adaptive;
+  const step = experts * (batch * work + set * adaptive.sets(batch).adapting) * stepPasses;
   const calls = shapes.images.map((count) => Math.ceil(count / recipe.evaluation.batch));
   const sets = calls.reduce(
     (sum, count) => sum + count * adaptive.sets(recipe.evaluation.batch).evaluating,
@@ -140,7 +137,7 @@ export function estimateSeconds(
   return {
     prepare,
     adapt: adaptive.steps * step * imageSeconds,
-    evaluate: (images + set * sets) * imageSeconds,
+    evaluate: (images * work + set * sets) * imageSeconds,
   };
 }
 
@@ -186,18 +183,18 @@ function methodMemory(
     const own = kind === 'reference' ? 0 : whole;
     return { held: (own + whole) * floatBytes, working: evaluating };
   }
-  const { dictionary } = adaptive;
+  const { dictionary, factors, trainable } = adaptive.sizes;
   const { batch } = recipe.adaptation;
   // Ours: the task vectors, and of WEMoE the static part. Where an encoder tensor has a dictionary, W0 is the base's.
-  const ours = experts * dictionary + (whole - dictionary);
-  const forward = whole + experts * dictionary;
+  const ours = experts * dictionary + (whole - dictionary) + factors;
+  const forward = whole + experts * dictionary + factors;
   const backward = Math.ceil(experts / packedColumns) * packedColumns * dictionary;
   const monitor = recipe.monitor === undefined ? 0 : forward;
   // Value, gradient, two moments, and the best step's copy.
-  const learning = 5 * adaptive.trainables;
+  const learning = 5 * trainable;
   const tasks = tasksPerCall(config, batch, experts);
   const sets = tasks * adaptive.sets(batch).adapting;
-  const step = tasks * activationBytes(config, batch) + 2 * sets * dictionary * floatBytes;
+  const step = tasks * adaptive.work * activationBytes(config, batch) + 2 * sets * dictionary * floatBytes;
   return {
     held: (ours + forward + backward + monitor + learning) * floatBytes,
     // The monitor's session keeps what it once needed while the other one computes.
@@ -234,7 +231,7 @@ function evaluationBytes(
   adaptive: Adaptive | undefined,
   config: VisionConfig,
 ): number {
-  const merged = adaptive === undefined ? 0 : adaptive.sets(batch).evaluating * adaptive.dictionary;
+  const merged = adaptive === undefined ? 0 : adaptive.sets(batch).evaluating * adaptive.sizes.dictionary;
   return (activationBytes(config, batch) + 2 * merged * floatBytes) / config.layerCount;
 }
 
@@ -249,7 +246,7 @@ export function estimateDisk(recipe: Pick<Recipe, 'methods'>, shapes: RunShapes)
     if (adaptive === undefined) return predictions;
     const { reduction } = settingsOf(entry);
     const events = adaptive.steps * (160 + 30 * experts);
-    const state = 5 * adaptive.trainables * floatBytes;
+    const state = 5 * adaptive.sizes.trainable * floatBytes;
     // λ of every image in the method's file and in the run's, and about 50 snapshots in the log.
     const routing =
       reduction === undefined

@@ -119,12 +119,14 @@ export async function prepareMethod(
 
 /** Computes tensors one after another; the process answers others in between. Throws CancelledError. */
 async function gather(
-  tensors: Iterable<readonly [name: string, tensor: Tensor]>,
+  tensors:
+    | Iterable<readonly [name: string, tensor: Tensor]>
+    | AsyncIterable<readonly [name: string, tensor: Tensor]>,
   signal: AbortSignal | undefined,
 ): Promise<TensorMap> {
   const gathered = new Map<string, Tensor>();
   const breathe = breather();
-  for (const [name, tensor] of tensors) {
+  for await (const [name, tensor] of tensors) {
     gathered.set(name, tensor);
     await breathe();
     throwIfCancelled(signal);

@@ -8,8 +8,8 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { dictionaryName } from '../../main/adaptation/dictionary.ts';
 import { adaptationStep } from '../../main/adaptation/objective.ts';
-import { initialRouter } from '../../main/adaptation/router.ts';
-import { assembleWemoe, wemoeParameterCounts } from '../../main/adaptation/wemoe.ts';
+import { initialRouters } from '../../main/adaptation/router.ts';
+import { assembleWemoe, wemoeSizes } from '../../main/adaptation/wemoe.ts';
 import { measureGflops } from '../../main/engine/benchmark.ts';
 import { createOnnxEngine } from '../../main/engine/onnx/engine.ts';
 import { elementCount, type Tensor } from '../../main/lib/tensor.ts';
@@ -38,6 +38,7 @@ const classes = 397;
 const depth = 2;
 const lambda = 0.3;
 const config = parseVisionConfig({ model_type: 'clip' }, { where: 'ViT-B/32', projected: false });
+const router = { depth, hiddenSize: config.hiddenSize, expertCount, shared: false } as const;
 
 let seed = 1;
 /** Uniform in ±`range`; a product generator, as billions of numbers are drawn. */
@@ -58,14 +59,13 @@ function randomWemoe(): MergedModel {
     const scale = name.includes('norm') && name.endsWith('.weight');
     constants.set(name, scale ? { shape, data: tensor.data.fill(1) } : tensor);
   }
-  const router = { depth, hiddenSize: config.hiddenSize, expertCount } as const;
-  const trainables = Array.from({ length: config.layerCount }, (_, layer) => {
+  for (let layer = 0; layer < config.layerCount; layer++) {
     for (const name of mlpTensors(layer)) {
       const size = elementCount(visionTensors(config).get(name)!);
       constants.set(dictionaryName(name), random([expertCount, size], 0.004));
     }
-    return initialRouter(layer, router, { lambda, seed: 1 });
-  }).flat();
+  }
+  const trainables = initialRouters(config.layerCount, router, { lambda, seed: 1 });
   return assembleWemoe({ config, constants, trainables, router });
 }
 
@@ -97,7 +97,7 @@ const peakMemory = () => gibibytes(process.resourceUsage().maxRSS);
 
 async function main(): Promise<void> {
   const engine = createOnnxEngine({ threads });
-  const { trainable, total } = wemoeParameterCounts(config, { depth, expertCount });
+  const { trainable, total } = wemoeSizes(config, router);
   console.log(
     `ViT-B/32, K = ${expertCount}, l = ${depth}: ${total.toLocaleString('en')} parameters, ` +
       `${trainable.toLocaleString('en')} of them trained; batch ${batch}, ${reduction}`,

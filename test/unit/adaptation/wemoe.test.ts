@@ -5,7 +5,7 @@ import {
   stackTaskVectors,
 } from '../../../main/adaptation/dictionary.ts';
 import type { RouterDepth } from '../../../main/adaptation/router.ts';
-import { createWemoe, wemoeParameterCounts } from '../../../main/adaptation/wemoe.ts';
+import { createWemoe, wemoeSizes } from '../../../main/adaptation/wemoe.ts';
 import { Builder } from '../../../main/graph/builder.ts';
 import { elementCount, type Tensor } from '../../../main/lib/tensor.ts';
 import { initialValues, staticModel } from '../../../main/models/merged-model.ts';
@@ -169,7 +169,8 @@ describe('sizes for CLIP ViT-B/32 and eight experts', () => {
     [2, 7_160_928, 547_970_400],
   ])('l = %i', (depth, trainable, total) => {
     const before = process.memoryUsage().arrayBuffers;
-    expect(wemoeParameterCounts(config, { depth, expertCount: 8 })).toEqual({ trainable, total });
+    const router = { depth, hiddenSize: 768, expertCount: 8, shared: false };
+    expect(wemoeSizes(config, router)).toMatchObject({ trainable, total });
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
   });
 
@@ -177,7 +178,8 @@ describe('sizes for CLIP ViT-B/32 and eight experts', () => {
     const model = createWemoe(set, { depth: 2, lambda, seed: 0 });
     const trained = model.trainables.reduce((sum, { initial }) => sum + initial.length, 0);
     const constants = [...model.constants.values()].reduce((sum, t) => sum + t.data.length, 0);
-    expect(wemoeParameterCounts(tinyConfig, { depth: 2, expertCount: 3 })).toEqual({
+    const router = { depth: 2, hiddenSize: 16, expertCount: 3, shared: false } as const;
+    expect(wemoeSizes(tinyConfig, router)).toMatchObject({
       trainable: trained,
       total: trained + constants,
     });
