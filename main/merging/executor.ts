@@ -3,7 +3,8 @@
  * `streaming/execute-plan.ts`, to the same values. Methods compute in fp64 and round to fp32 once, so sums
  * of fp16 or bf16 experts are exact and neither order nor grouping can change a byte.
  */
-import type { Checkpoint } from '../checkpoints/checkpoint.ts';
+import { availableParallelism } from 'node:os';
+import type { Checkpoint, StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import { findNonFinite } from '../checkpoints/half.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
@@ -12,7 +13,14 @@ import { checkCompatible } from './compatibility.ts';
 import type { GivenParameters } from '../lib/parameters.ts';
 import { mergeGroups, readCount, type GroupSource } from './merge-groups.ts';
 import type { Group, Method } from './method.ts';
-import { resolveSettings } from './settings.ts';
+import type { MergePlan } from './plan.ts';
+import { resolveSettings, type MethodSettings } from './settings.ts';
+import {
+  liesInFiles,
+  mergeInThreads,
+  usefulThreads,
+  type ThreadedMerge,
+} from './streaming/merge-in-threads.ts';
 
 /** After each tensor of each pass. */
 export interface MergeProgress {
@@ -36,7 +44,12 @@ export interface MergeOptions {
   readonly experts: readonly Checkpoint[];
   readonly onProgress?: ((progress: MergeProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** As many as the machine has processors where not given; small merges are done in this one. */
+  readonly threads?: number | undefined;
 }
+
+/** What is read in less time than threads take to start. */
+const LEAST_THREADED_BYTES = 512 * 1024 * 1024;
 
 /**
  * The merged vision encoder in memory, as `loadVisionModel` gives one, in the order of its architecture;
@@ -53,11 +66,47 @@ export async function mergeToMemory(options: MergeOptions): Promise<TensorMap> {
   const progress = new Progress(options.onProgress);
   const source = new CheckpointGroups(base, experts, shapes, progress, options.signal);
   progress.expect(passes * shapes.size, passes * source.bytes);
+  const plan = planOf(options, shapes, values);
+  const threads = options.threads ?? availableParallelism();
+  if (plan !== undefined && passes * source.bytes >= LEAST_THREADED_BYTES) {
+    if (usefulThreads(plan, threads) > 1 && (await liesInFiles(plan))) {
+      const { signal } = options;
+      return await mergeInThreads(plan, {
+        threads,
+        signal,
+        onRange: progress.ofRanges(1 + experts.length),
+      });
+    }
+  }
   const merged = new Map<string, Tensor>();
   for await (const { name, data } of mergeGroups(use, source)) {
     merged.set(name, { shape: shapes.get(name) ?? [], data });
   }
   return merged;
+}
+
+/** The same merge for threads, which read files themselves; undefined where a model is not in files. */
+function planOf(
+  { method, seed, base, experts }: MergeOptions,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  settings: MethodSettings,
+): MergePlan | undefined {
+  const checkpoints = [base, ...experts].filter(isStored);
+  if (checkpoints.length <= experts.length) return undefined;
+  const tensors = [...shapes].map(([name, shape]) => ({
+    kind: 'merge' as const,
+    name,
+    shape,
+    dtype: 'F32' as const,
+    base: { checkpoint: 0, tensor: name },
+    experts: experts.map((_, k) => ({ checkpoint: k + 1, tensor: name })),
+    settings,
+  }));
+  return { checkpoints, method, settings, seed, tensors, companions: [], recipe: '' };
+}
+
+function isStored(checkpoint: Checkpoint): checkpoint is StoredCheckpoint {
+  return 'locate' in checkpoint;
 }
 
 /** Reads the aligned tensors of all models; a group is gone once the next one is asked for. */
@@ -135,6 +184,17 @@ class Progress {
   expect(tensors: number, bytes: number): void {
     this.#total += tensors;
     this.#totalBytes += bytes;
+  }
+
+  /** Counts ranges of tensors that all of so many models have; a tensor when the last of it was read. */
+  ofRanges(models: number): NonNullable<ThreadedMerge['onRange']> {
+    const left = new Map<string, number>();
+    return ({ name, shape }, { begin, end }) => {
+      const count = elementCount(shape);
+      const rest = (left.get(name) ?? count) - (end - begin);
+      left.set(name, rest === 0 ? count : rest);
+      if (rest === 0) this.advance(name, count * models * Float32Array.BYTES_PER_ELEMENT);
+    };
   }
 
   advance(tensor: string, bytes: number): void {

@@ -1,11 +1,9 @@
 /** Checkpoints of TinyLlama's shapes (1.1 B parameters, bf16, in shards), filled with numbers like weights. */
-import { createWriteStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { encodeBf16 } from '../../main/checkpoints/half.ts';
-import { layoutSafetensors } from '../../main/checkpoints/writer.ts';
-import { normals, randomStream } from '../../main/lib/random.ts';
+import { BLOCK, blockOf, writeFilled } from './filled-models.ts';
 
 const layers = 22;
 const hidden = 2048;
@@ -49,15 +47,10 @@ const config = {
   tie_word_embeddings: false,
 };
 
-const BLOCK = 1 << 20;
-
 /** A block of numbers of the base, moved a little for the experts. */
 function block(model: number): Uint8Array {
-  const values = normals(randomStream('llama', 'base'), BLOCK, 0.02);
-  const change = normals(randomStream('llama', model), BLOCK, 0.002);
-  if (model > 0) for (let i = 0; i < BLOCK; i++) values[i]! += change[i]!;
   const halves = new Uint16Array(BLOCK);
-  encodeBf16(values, halves);
+  encodeBf16(blockOf('llama', model), halves);
   return new Uint8Array(halves.buffer);
 }
 
@@ -82,15 +75,7 @@ export async function llamaModels(
         (_, index) => Math.floor((index * shardsPerModel) / all.length) === shard,
       );
       for (const tensor of own) weightMap[tensor.name] = name;
-      const layout = layoutSafetensors(name, own, new Map([['format', 'pt']]));
-      const stream = createWriteStream(join(path, name));
-      stream.write(layout.prefixAndHeader);
-      let left = layout.byteLength - layout.prefixAndHeader.byteLength;
-      for (; left > 0; left -= filling.byteLength) {
-        if (!stream.write(filling.subarray(0, left))) await once(stream, 'drain');
-      }
-      stream.end();
-      await once(stream, 'finish');
+      await writeFilled(join(path, name), own, filling);
     }
     const index = { metadata: { total_size: parameters * 2 }, weight_map: weightMap };
     await writeFile(join(path, 'model.safetensors.index.json'), JSON.stringify(index));

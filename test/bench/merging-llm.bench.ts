@@ -8,23 +8,15 @@
  * process, its start included, for both; for mergekit also without what importing it takes. Peak memory is
  * anonymous memory, which the page cache has no part in.
  */
-import { execFileSync, spawn } from 'node:child_process';
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  writeSync,
-} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, fsyncSync, openSync, readdirSync, readSync, writeSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundleMergeThread, bundleWhenStale, root } from '../../build/bundles.ts';
 import type { MergeRequest } from '../support/merge-child.ts';
 import { llamaModels } from './llama-models.ts';
+import { measure, mergeChild, type Measured } from './processes.ts';
 
 const { values: given, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,50 +28,6 @@ const { values: given, positionals } = parseArgs({
     only: { type: 'string' },
   },
 });
-
-interface Measured {
-  readonly seconds: number;
-  /** Of all threads, user and system. */
-  readonly processor: number;
-  readonly peakBytes: number;
-}
-
-const TICKS_PER_SECOND = 100;
-
-/** Processor seconds and anonymous memory of a process that is running; undefined when it is gone. */
-function look(pid: number): { processor: number; bytes: number } | undefined {
-  try {
-    const kilobytes = /RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-    const processor = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    return { processor, bytes: Number(kilobytes ?? 0) * 1024 };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Runs a program to its end and watches it. */
-async function measure(program: string, words: string[], threads: number): Promise<Measured> {
-  const begun = performance.now();
-  const child = spawn(program, words, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) },
-  });
-  let output = '';
-  child.stdout.on('data', (text: Buffer) => (output += String(text)));
-  child.stderr.on('data', (text: Buffer) => (output += String(text)));
-  let [peakBytes, processor] = [0, 0];
-  const watch = setInterval(() => {
-    const seen = look(child.pid ?? 0);
-    if (seen === undefined) return;
-    peakBytes = Math.max(peakBytes, seen.bytes);
-    processor = Math.max(processor, seen.processor);
-  }, 20);
-  const code = await new Promise((done) => child.on('close', done));
-  clearInterval(watch);
-  if (code !== 0) throw new Error(`${program} ended with ${String(code)}:\n${output.slice(-3000)}`);
-  return { seconds: (performance.now() - begun) / 1000, processor, peakBytes };
-}
 
 const sharedChunk = new Uint8Array(16 * 1024 * 1024);
 
@@ -108,8 +56,6 @@ function copy(
   const synced = (performance.now() - begun) / 1000;
   return { seconds, synced, processor: (user + system) / 1e6, peakBytes: 0 };
 }
-
-const program = '.cache/bench/merge-child.mjs';
 
 interface Case {
   /** Of the method if not given. */
@@ -191,14 +137,7 @@ async function main(): Promise<void> {
   if (python === undefined) console.log('mergekit skipped: no --python given');
   else console.log(execFileSync(python, ['-c', versions], { encoding: 'utf8' }).trim());
 
-  // As it is shipped: bundled.
-  await bundleMergeThread('.cache/bench');
-  await bundleWhenStale('test/support/merge-child.ts', program, 'test/bench/merging-llm.bench.ts', {
-    packages: 'external',
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-  });
+  const program = await mergeChild();
   const target = join(folder, 'merged');
   const cache = join(folder, 'hashes.jsonl');
   for (const { method, title = method, request, yaml } of cases) {
@@ -220,7 +159,7 @@ async function main(): Promise<void> {
         target,
         options,
       };
-      const child = [join(root, program), JSON.stringify(merge)];
+      const child = [program, JSON.stringify(merge)];
       if (run === 0) {
         await rm(cache, { force: true });
         add('mergewright, parents hashed anew', await measure(process.execPath, child, threads));

@@ -1,103 +1,87 @@
 /**
- * How fast the methods merge: `npx tsx test/bench/merging.bench.ts`. A base and eight experts of about
- * 10 M parameters, read from safetensors files. MB/s counts the fp32 values of the nine models once,
- * however often a method reads them.
+ * How long eight ViT-B/32 experts take to merge by every static method, from files to files and (as runs do
+ * it) into memory:
+ *
+ *     npx tsx test/bench/merging.bench.ts [--folder FOLDER] [--only METHOD,METHOD] [--runs N] [--threads N]
+ *
+ * Each merge is a process of its own; seconds are those of the whole process, its start and the hashing of
+ * the nine models included, the best of the runs. Without a folder, 3.2 GB of models are made in a temporary
+ * one and removed afterwards.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Checkpoint } from '../../main/checkpoints/checkpoint.ts';
-import { openCheckpoint } from '../../main/checkpoints/open.ts';
-import { writeSafetensors, type OutputDType } from '../../main/checkpoints/writer.ts';
-import { mergeToMemory } from '../../main/merging/executor.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { methods } from '../../main/merging/index.ts';
-import { measureTaskVectors } from '../../main/merging/task-vectors.ts';
-import { formatVisionConfig, type VisionConfig } from '../../main/models/vision-config.ts';
-import { parameterCount } from '../../main/models/vit.ts';
-import { randomWeights } from '../unit/merging/in-memory.ts';
+import type { Method } from '../../main/merging/method.ts';
+import type { MergeRequest } from '../support/merge-child.ts';
+import { measure, mergeChild, type Measured } from './processes.ts';
+import { vitModels } from './vit-models.ts';
 
-const config: VisionConfig = {
-  hiddenSize: 384,
-  intermediateSize: 1536,
-  layerCount: 6,
-  headCount: 6,
-  imageSize: 32,
-  patchSize: 4,
-  channelCount: 3,
-  activation: 'quick_gelu',
-  layerNormEpsilon: 1e-5,
-  projectionSize: undefined,
-};
+const { values: given } = parseArgs({
+  options: {
+    folder: { type: 'string' },
+    only: { type: 'string' },
+    runs: { type: 'string', default: '1' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+  },
+});
 const EXPERTS = 8;
-const RUNS = 3;
-const megabytes = (parameterCount(config) * 4 * (EXPERTS + 1)) / 1e6;
+/** Seconds by the clock that methods may take. */
+const goalOf = ({ family }: Method) => (family === 'spectral' || family === 'optimised' ? 60 : 10);
 
-/** The best of a few runs, by the clock and (unmoved by what else the machine does) in processor time. */
-async function time(work: () => Promise<void>): Promise<string> {
-  const seconds: number[] = [];
-  const processor: number[] = [];
-  for (let run = 0; run < RUNS; run++) {
-    const start = performance.now();
-    const before = process.cpuUsage();
-    await work();
-    const { user, system } = process.cpuUsage(before);
-    seconds.push((performance.now() - start) / 1000);
-    processor.push((user + system) / 1e6);
+async function best(run: () => Promise<Measured>): Promise<Measured> {
+  let least = await run();
+  for (let more = Number(given.runs) - 1; more > 0; more--) {
+    const next = await run();
+    const pick = (key: keyof Measured) => Math.min(least[key], next[key]);
+    least = {
+      seconds: pick('seconds'),
+      processor: pick('processor'),
+      peakBytes: Math.max(least.peakBytes, next.peakBytes),
+    };
   }
-  const show = (best: number) =>
-    `${best.toFixed(2).padStart(6)} s ${(megabytes / best).toFixed(0).padStart(5)} MB/s`;
-  return `${show(Math.min(...seconds))}   processor ${show(Math.min(...processor))}`;
+  return least;
 }
 
-async function writeModels(folder: string, dtype: OutputDType): Promise<Checkpoint[]> {
-  const models: Checkpoint[] = [];
-  const base = randomWeights('base', undefined, config);
-  for (let index = 0; index <= EXPERTS; index++) {
-    const weights = index === 0 ? base : randomWeights(`expert ${index}`, base, config);
-    const path = join(folder, `${dtype}-${index}`);
-    await mkdir(path);
-    await writeFile(join(path, 'config.json'), JSON.stringify(formatVisionConfig(config)));
-    await writeSafetensors(
-      join(path, 'model.safetensors'),
-      [...weights].map(([name, { shape, data }]) => ({ name, dtype, shape, data })),
-    );
-    models.push(await openCheckpoint(path));
-  }
-  return models;
-}
+const show = ({ seconds, processor, peakBytes }: Measured): string =>
+  `${seconds.toFixed(1).padStart(6)} s  processor ${processor.toFixed(1).padStart(6)} s  ` +
+  `peak ${(peakBytes / 2 ** 20).toFixed(0).padStart(5)} MiB`;
 
 async function main(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'mergewright-bench-'));
+  const folder = given.folder === undefined ? undefined : resolve(given.folder);
+  const place = folder ?? (await mkdtemp(join(tmpdir(), 'mergewright-bench-')));
+  const threads = Number(given.threads);
   try {
-    const count = (parameterCount(config) / 1e6).toFixed(1);
+    const { paths, parameters } = await vitModels(place, EXPERTS + 1);
     console.log(
-      `${EXPERTS + 1} models of ${count} M parameters: ${megabytes.toFixed(0)} MB as fp32`,
+      `A base and ${EXPERTS} experts of ${(parameters / 1e6).toFixed(1)} M parameters in fp32; ${threads} threads, ` +
+        `${cpus()[0]?.model ?? ''}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1) ?? ''}`,
     );
-    for (const dtype of ['F32', 'F16'] as const) {
-      const [base, ...experts] = await writeModels(folder, dtype);
-      if (base === undefined) return;
-      const reading = await time(async () => {
-        for (const model of [base, ...experts]) {
-          for (const name of model.tensors.keys()) await model.read(name);
-        }
-      });
-      console.log(`${dtype}  ${'reading alone'.padEnd(16)} ${reading}`);
-      for (const method of methods) {
-        const speed = await time(async () => {
-          await mergeToMemory({ method, seed: 1, base, experts });
+    const program = await mergeChild();
+    const target = join(place, 'merged');
+    const hashCache = join(place, 'hashes.jsonl');
+    const only = given.only?.split(',');
+    for (const method of methods) {
+      if (only !== undefined && !only.includes(method.id)) continue;
+      const request = { models: paths, method: method.id, dtype: 'F32' } as const;
+      const run = (rest: Pick<MergeRequest, 'target' | 'options'>) =>
+        best(async () => {
+          await rm(target, { recursive: true, force: true });
+          await rm(hashCache, { force: true });
+          const words = [program, JSON.stringify({ ...request, ...rest } satisfies MergeRequest)];
+          return await measure(process.execPath, words, threads);
         });
-        console.log(`${dtype}  ${method.id.padEnd(16)} ${speed}`);
-      }
-      const vectors = await time(async () => {
-        await measureTaskVectors(base, experts);
-      });
-      console.log(`${dtype}  ${'task vectors'.padEnd(16)} ${vectors}`);
+      const files = await run({ target, options: { threads, hashCache } });
+      const memory = await run({ options: { threads } });
+      const slow = files.seconds > goalOf(method) ? `  over ${goalOf(method)} s` : '';
+      console.log(`${method.id.padEnd(17)} files ${show(files)}   memory ${show(memory)}${slow}`);
     }
-    const peak = process.resourceUsage().maxRSS / 1024;
-    console.log(`peak memory ${peak.toFixed(0)} MiB`);
+    await rm(target, { recursive: true, force: true });
+    await rm(hashCache, { force: true });
   } finally {
-    await rm(folder, { recursive: true });
+    if (folder === undefined) await rm(place, { recursive: true });
   }
 }
 
-void main();
+await main();

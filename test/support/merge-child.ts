@@ -2,6 +2,7 @@
 import { openCheckpoint } from '../../main/checkpoints/open.ts';
 import type { OutputDType } from '../../main/checkpoints/writer.ts';
 import type { GivenParameters } from '../../main/lib/parameters.ts';
+import { mergeToMemory } from '../../main/merging/executor.ts';
 import { executePlan, type ExecuteOptions } from '../../main/merging/streaming/execute-plan.ts';
 import { methodNamed, planOf } from '../unit/merging/streaming/plans.ts';
 
@@ -13,7 +14,8 @@ export interface MergeRequest {
   readonly method: string;
   readonly parameters?: GivenParameters;
   readonly dtype: OutputDType;
-  readonly target: string;
+  /** Merged into memory, as runs do it, if not given. */
+  readonly target?: string;
   readonly options: Omit<ExecuteOptions, 'signal' | 'onProgress'>;
 }
 
@@ -21,9 +23,17 @@ const request = JSON.parse(process.argv[2] ?? '') as MergeRequest;
 const [base = '', ...experts] = request.models;
 const paths = request.baseIsExpert === true ? [base, base, ...experts] : request.models;
 const models = await Promise.all(paths.map((path) => openCheckpoint(path)));
-const plan = planOf(models, methodNamed(request.method), request.parameters, request.dtype);
-const { seconds, budget, resumed } = await executePlan(plan, request.target, {
-  ...request.options,
-  onProgress: () => process.stderr.write('.'),
-});
-console.log(JSON.stringify({ seconds, budget, resumed }));
+const method = methodNamed(request.method);
+const { target, parameters = {} } = request;
+if (target === undefined) {
+  const [own, ...others] = models;
+  const chosen = others.slice(0, method.inputs.experts.max);
+  await mergeToMemory({ method, parameters, seed: 7, base: own!, experts: chosen });
+} else {
+  const plan = planOf(models, method, parameters, request.dtype);
+  const { seconds, budget, resumed } = await executePlan(plan, target, {
+    ...request.options,
+    onProgress: () => process.stderr.write('.'),
+  });
+  console.log(JSON.stringify({ seconds, budget, resumed }));
+}
