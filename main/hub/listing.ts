@@ -61,10 +61,10 @@ export async function listModel(
 }
 
 function remoteFile({ rfilename, size: plain, blobId, lfs }: Sibling, where: string): RemoteFile {
-  if (lfs != null) {
+  if (lfs !== null && lfs !== undefined) {
     return { name: rfilename, size: lfs.size, checksum: { kind: 'sha256', hex: lfs.sha256 } };
   }
-  if (plain != null && sha1.safeParse(blobId).success) {
+  if (typeof plain === 'number' && sha1.safeParse(blobId).success) {
     return { name: rfilename, size: plain, checksum: { kind: 'git-sha1', hex: blobId! } };
   }
   throw invalidAnswer(`it gives no size or checksum of ${rfilename}`, where);

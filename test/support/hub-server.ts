@@ -245,11 +245,15 @@ async function send(
   fault: Fault | undefined,
   headers: Record<string, string>,
 ): Promise<void> {
-  if (fault?.kind === 'status') return answer(response, fault.status, fault.headers);
+  if (fault?.kind === 'status') {
+    answer(response, fault.status, fault.headers);
+    return;
+  }
   const asked = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
   const begin = asked === null || fault?.kind === 'range ignored' ? 0 : Number(asked[1]);
   if (begin >= content.byteLength && content.byteLength > 0) {
-    return answer(response, 416, { 'content-range': `bytes */${content.byteLength}` });
+    answer(response, 416, { 'content-range': `bytes */${content.byteLength}` });
+    return;
   }
   let body = content.subarray(begin);
   if (fault?.kind === 'flipped byte') {

@@ -6,6 +6,7 @@ import { dump } from './dump.ts';
 import { engines } from './engines.ts';
 import { evaluate } from './evaluate.ts';
 import { exportCommand } from './export.ts';
+import { hub } from './hub.ts';
 import { inspect } from './inspect.ts';
 import { lora } from './lora.ts';
 import { merge } from './merge.ts';
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   evaluate,
   exportCommand,
   inspect,
+  hub,
   dump,
   engines,
 ];
