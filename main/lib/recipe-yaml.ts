@@ -130,10 +130,11 @@ function describeIssues(
   schema: z.ZodType,
 ): AppError {
   // A misspelt key is also a missing one; the misspelling is the better message.
-  const issue =
+  const issue = innermost(
     issues.find(({ path }) => path[0] === 'schema') ??
-    issues.find(({ code }) => code === 'unrecognized_keys') ??
-    issues[0];
+      issues.find(({ code }) => code === 'unrecognized_keys') ??
+      issues[0],
+  );
   if (issue === undefined) throw new Error('a failed check without an issue');
   const path = issue.path.filter((key) => typeof key !== 'symbol');
   const others = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
@@ -160,6 +161,21 @@ function describeIssues(
     return invalid(`the recipe has schema ${issue.input}; this version reads schema 1`, path, hint);
   }
   return invalid(`${key} is ${shorten(issue.input)}`, path, `it must be ${expected(issue)}`);
+}
+
+/** Where a group of keys was written for one of several forms, the fault in the form that is a group. */
+function innermost(issue: z.core.$ZodIssue | undefined): z.core.$ZodIssue | undefined {
+  if (issue?.code !== 'invalid_union' || !isGroup(issue.input)) return issue;
+  const inside = ({ code, path }: z.core.$ZodIssue) =>
+    code === 'unrecognized_keys' || path.length > 0;
+  const meant = issue.errors.find((issues) => issues.some(inside)) ?? [];
+  const found = meant.find(({ code }) => code === 'unrecognized_keys') ?? meant.find(inside);
+  if (found === undefined) return issue;
+  return innermost({ ...found, path: [...issue.path, ...found.path] });
+}
+
+function isGroup(input: unknown): boolean {
+  return typeof input === 'object' && input !== null && !Array.isArray(input);
 }
 
 function shorten(input: unknown): string {
@@ -223,13 +239,16 @@ interface Definition {
   readonly innerType?: unknown;
   readonly in?: unknown;
   readonly element?: unknown;
+  readonly options?: readonly unknown[];
   readonly shape?: Readonly<Record<string | number, unknown>>;
 }
 
+/** Without defaults and transforms; of several forms the one that has keys. */
 function unwrap(schema: unknown): Definition | undefined {
   let at = schema as { readonly def: Definition } | undefined;
   for (;;) {
-    const inner = at?.def.innerType ?? at?.def.in;
+    const grouped = at?.def.options?.find((option) => unwrap(option)?.shape !== undefined);
+    const inner = at?.def.innerType ?? at?.def.in ?? grouped;
     if (inner === undefined) return at?.def;
     at = inner as { readonly def: Definition };
   }

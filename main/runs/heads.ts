@@ -28,13 +28,17 @@ export const headSchema = z.union([path, zeroShotHeadSchema], {
 export type HeadEntry = z.output<typeof headSchema>;
 export type ZeroShotHeadEntry = z.output<typeof zeroShotHeadSchema>;
 
-/** The entry with each of its paths put through `change`. */
-export function withHeadPaths(entry: HeadEntry, change: (path: string) => string): HeadEntry {
+/** The entry with its paths put through `change`, that of the CLIP model through `changeModel`. */
+export function withHeadPaths(
+  entry: HeadEntry,
+  change: (path: string) => string,
+  changeModel = change,
+): HeadEntry {
   if (typeof entry === 'string') return change(entry);
   const { prompts, model } = entry;
   return {
     prompts: typeof prompts === 'string' && isPromptsFile(prompts) ? change(prompts) : prompts,
-    ...(model === undefined ? {} : { model: change(model) }),
+    ...(model === undefined ? {} : { model: changeModel(model) }),
   };
 }
 

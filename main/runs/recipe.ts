@@ -267,7 +267,11 @@ export function resolveRecipePaths(recipe: Recipe, folder: string): Recipe {
     tasks: recipe.tasks.map((entry) => ({
       ...entry,
       expert: modelPath(folder, entry.expert),
-      head: withHeadPaths(entry.head, (written) => resolve(folder, written)),
+      head: withHeadPaths(
+        entry.head,
+        (written) => resolve(folder, written),
+        (written) => modelPath(folder, written),
+      ),
       data: resolve(folder, entry.data),
     })),
   };

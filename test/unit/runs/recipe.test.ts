@@ -49,6 +49,52 @@ function faultOf(text: string): AppError {
   throw new Error('the recipe was accepted');
 }
 
+describe('the head of a task', () => {
+  const withHead = (head: string) => good.replace('heads/mnist.safetensors', head);
+
+  it('may be class names and templates, of the program, of a file or written out', () => {
+    const heads = [
+      '{ prompts: mnist }',
+      '{ prompts: own/names.json, model: ../clip }',
+      '{ prompts: { templates: ["a {}."], classes: [cat, dog] } }',
+    ];
+    const found = heads.map((head) => parseRecipe(withHead(head), 'demo.yaml').tasks[0]!.head);
+    expect(found).toEqual([
+      { prompts: 'mnist' },
+      { prompts: 'own/names.json', model: '../clip' },
+      { prompts: { classes: ['cat', 'dog'], templates: ['a {}.'] } },
+    ]);
+  });
+
+  it('has its paths made absolute, and is written in one order', () => {
+    const head = '{ model: clip, prompts: { templates: ["a {}."], classes: [cat] } }';
+    const recipe = parseRecipe(withHead(head), 'demo.yaml');
+    expect(resolveRecipePaths(recipe, '/at').tasks[0]!.head).toEqual({
+      prompts: { classes: ['cat'], templates: ['a {}.'] },
+      model: '/at/clip',
+    });
+    const named = parseRecipe(withHead('{ prompts: names.json }'), 'demo.yaml');
+    expect(resolveRecipePaths(named, '/at').tasks[0]!.head).toEqual({ prompts: '/at/names.json' });
+    const task = parseRecipe(withHead('{ prompts: mnist }'), 'demo.yaml');
+    expect(resolveRecipePaths(task, '/at').tasks[0]!.head).toEqual({ prompts: 'mnist' });
+    const again = withHead('{ prompts: { classes: [cat], templates: ["a {}."] }, model: clip }');
+    expect(formatRecipe(recipe)).toBe(formatRecipe(parseRecipe(again, 'demo.yaml')));
+    expect(parseRecipe(formatRecipe(recipe), 'demo.yaml')).toEqual(recipe);
+  });
+
+  it.each([
+    ['{ prompt: mnist }', /"prompt" is not a key here.*head\.prompt.*did you mean "prompts"/s],
+    ['{ prompts: { classes: [], templates: ["{}"] } }', /head\.prompts\.classes" is an empty list/],
+    ['{ prompts: { classes: [a], templates: [b] } }', /head\.prompts\.templates\[0\]" is "b".*no \{\} for/s],
+    ['{ model: clip }', /head\.prompts" is missing/],
+    ['7', /head" is 7.*the path of a head, or a group with "prompts"/s],
+  ])('refuses %s', (head, message) => {
+    const fault = faultOf(withHead(head));
+    expect(fault.code).toBe('recipe.invalid');
+    expect(`${fault.message} ${fault.hint}`).toMatch(message);
+  });
+});
+
 describe('parseRecipe', () => {
   it('fills in the defaults', () => {
     const recipe = parseRecipe(good, 'demo.yaml', methods);
