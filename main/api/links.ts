@@ -27,4 +27,7 @@ export const knownLinks: readonly string[] = [
   'https://doi.org/10.1145/325165.325242', // slerp
   'https://arxiv.org/abs/2412.00081', // TSV-Merge
   'https://arxiv.org/abs/2503.08099', // WUDI-Merging
+  'https://arxiv.org/abs/2106.09685', // LoRA
+  'https://arxiv.org/abs/1506.02626', // magnitude pruning
+  'https://arxiv.org/abs/2302.07027', // AdapterSoup
 ];

@@ -16,7 +16,10 @@ export const embeddingsParameter = (standard: 'matrix' | 'average') =>
  * The tensors the authors' code takes apart (task_singular_vectors, iso-merging): two-dimensional,
  * except the text encoder's projection. Kernels of convolutions are none.
  */
-export function isMatrix({ name, shape }: Group, embeddings: string): boolean {
+export function isMatrix(
+  { name, shape }: Pick<Group, 'name' | 'shape'>,
+  embeddings: string,
+): boolean {
   if (shape.length !== 2 || Math.min(...shape) < 2 || name.includes('text_projection'))
     return false;
   return embeddings === 'matrix' || !/embed|\bwte\b|\bwpe\b/i.test(name);

@@ -1,11 +1,9 @@
-import { openAdapter, type Adapter } from '../../checkpoints/adapter.ts';
-import { openCheckpoint } from '../../checkpoints/open.ts';
 import { AppError } from '../../lib/errors.ts';
-import { linearAlgebra } from '../../merging/linear-algebra.ts';
+import type { GivenParameters } from '../../lib/parameters.ts';
+import { combineFolders, extractFromFolders } from '../../merging/lora/carry-out.ts';
 import { combinations } from '../../merging/lora/combine.ts';
-import { extractAdapter, type ExtractionReport } from '../../merging/lora/extract.ts';
-import { mergeAdapters } from '../../merging/lora/merge-adapters.ts';
-import { writeAdapter } from '../../merging/lora/write-adapter.ts';
+import type { ExtractionReport } from '../../merging/lora/extract.ts';
+import { weightParameter } from '../../merging/lora/combination-records.ts';
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
 
 export const lora = defineCommand({
@@ -87,47 +85,37 @@ async function mergeFolders(
   paths: readonly string[],
   { signal, progress }: CommandContext,
 ): Promise<CommandResult> {
-  const { out, kind = 'cat', rank, seed = 0, majority = 'total' } = values;
+  const { out, kind = 'cat', majority, rank, seed } = values;
   const weights = (values.weights ?? paths.map(() => '1')).map((text) =>
-    number(text, '--weights', -1e6, 1e6),
+    number(text, '--weights', weightParameter.range),
   );
   if (weights.length !== paths.length) {
     const counts = `${String(weights.length)} weights for ${String(paths.length)} adapters`;
     refuse(`there are ${counts}`, '--weights', 'give one weight for each adapter');
   }
-  const density = number(values.density ?? '1', '--density', 0.001, 1);
-  const svdScaling = values['svd-scaling'] ?? 'once';
-  const options = { rank, density, majority, svdScaling };
-  const adapters: Adapter[] = [];
-  try {
-    for (const path of paths) adapters.push(await openAdapter(path));
-    let started = false;
-    const merged = await mergeAdapters(
-      {
-        kind,
-        adapters,
-        weights,
-        options,
-        seed,
-        signal,
-        onProgress(done, total) {
-          if (!started) progress.start(`Merging with ${kind}`, total, 'weights');
-          started = true;
-          progress.update(done);
-        },
-      },
-      linearAlgebra,
-    );
-    await writeAdapter(out, merged, signal);
-    const ranks = merged.pairs.map((pair) => pair.rank);
-    const largest = Math.max(...ranks);
-    return {
-      json: { path: out, kind, weights, ...options, seed, rank: largest, modules: ranks.length },
-      text: `Merged ${String(paths.length)} adapters with ${kind} into ${out}: ${String(ranks.length)} weights, rank ${String(largest)}`,
-    };
-  } finally {
-    for (const adapter of adapters) await adapter.close();
-  }
+  const density =
+    values.density === undefined ? undefined : number(values.density, '--density', anyNumber);
+  const parameters = { density, majority, rank, svd_scaling: values['svd-scaling'], seed };
+  const outcome = await combineFolders(
+    { kind, paths, weights, parameters: givenOf(parameters) },
+    out,
+    flagOf,
+    { signal, onProgress: progressOf(progress, `Merging with ${kind}`, 'weights') },
+  );
+  const { options, ranks } = outcome;
+  const largest = Math.max(...ranks);
+  return {
+    json: {
+      path: out,
+      kind,
+      weights,
+      ...options,
+      seed: outcome.seed,
+      rank: largest,
+      modules: ranks.length,
+    },
+    text: `Merged ${String(paths.length)} adapters with ${kind} into ${out}: ${String(ranks.length)} weights, rank ${String(largest)}`,
+  };
 }
 
 interface ExtractValues {
@@ -150,37 +138,22 @@ async function extractFolder(
   if ((rank === undefined) === (energy === undefined)) {
     refuse('the size of the adapter is not clear', '--rank', 'give either --rank or --energy');
   }
-  const size =
-    rank === undefined ? { energy: number(energy ?? '', '--energy', 0.001, 1) } : { rank };
-  const base = await openCheckpoint(basePath);
-  try {
-    const tuned = await openCheckpoint(path);
-    try {
-      let started = false;
-      const { adapter, report } = await extractAdapter(
-        {
-          base,
-          tuned,
-          size,
-          baseModel: basePath,
-          fanInFanOut,
-          signal,
-          onProgress(done, total) {
-            if (!started) progress.start('Extracting', total, 'tensors');
-            started = true;
-            progress.update(done);
-          },
-        },
-        linearAlgebra,
-      );
-      await writeAdapter(out, adapter, signal);
-      return { json: { path: out, ...report }, text: extractionText(out, report) };
-    } finally {
-      await tuned.close();
-    }
-  } finally {
-    await base.close();
-  }
+  const turned = { fan_in_fan_out: fanInFanOut };
+  const report = await extractFromFolders(
+    {
+      by: rank === undefined ? 'energy' : 'rank',
+      tuned: path,
+      base: basePath,
+      parameters:
+        rank === undefined
+          ? { ...turned, energy: number(energy ?? '', '--energy', anyNumber) }
+          : { ...turned, rank },
+    },
+    out,
+    flagOf,
+    { signal, onProgress: progressOf(progress, 'Extracting', 'tensors') },
+  );
+  return { json: { path: out, ...report }, text: extractionText(out, report) };
 }
 
 function extractionText(out: string, { weights, lost, residual }: ExtractionReport): string {
@@ -196,14 +169,32 @@ function extractionText(out: string, { weights, lost, residual }: ExtractionRepo
   ].join('\n');
 }
 
-function number(text: string, option: string, min: number, max: number): number {
+/** Those that were given. */
+function givenOf(parameters: Readonly<Record<string, unknown>>): GivenParameters {
+  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
+}
+
+function flagOf(key = ''): string {
+  return `--${key.replaceAll('_', '-')}`;
+}
+
+function progressOf(progress: CommandContext['progress'], what: string, unit: string) {
+  let started = false;
+  return (done: number, total: number): void => {
+    if (!started) progress.start(what, total, unit);
+    started = true;
+    progress.update(done);
+  };
+}
+
+/** The table of the kind has the range. */
+const anyNumber = { min: -Infinity, max: Infinity };
+
+function number(text: string, option: string, { min, max }: typeof anyNumber): number {
   const value = Number(text);
   if (text.trim() !== '' && value >= min && value <= max) return value;
-  return refuse(
-    `"${text}" is no number from ${String(min)} to ${String(max)}`,
-    option,
-    'change it',
-  );
+  const range = Number.isFinite(min) ? ` from ${String(min)} to ${String(max)}` : '';
+  return refuse(`"${text}" is no number${range}`, option, 'change it');
 }
 
 function refuse(what: string, where: string, hint: string): never {

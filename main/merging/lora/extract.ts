@@ -1,5 +1,5 @@
 /** A LoRA adapter from the difference of two checkpoints: truncated singular values, weight by weight. */
-import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
+import type { StoredCheckpoint, TensorInfo } from '../../checkpoints/checkpoint.ts';
 import { columnRange, scaleColumns, transposed, type Matrix } from '../../engine/linear/matrix.ts';
 import type { SingularValues } from '../../engine/linear/singular-values.ts';
 import { AppError, throwIfCancelled } from '../../lib/errors.ts';
@@ -44,6 +44,7 @@ export async function extractAdapter(
   { base, tuned, size, baseModel, fanInFanOut, signal, onProgress }: Extraction,
   linear: LinearAlgebra,
 ): Promise<{ readonly adapter: AdapterToWrite; readonly report: ExtractionReport }> {
+  checkExtraction(base, tuned);
   const pairs: WrittenFactors[] = [];
   const weights: ExtractedWeight[] = [];
   const lost: string[] = [];
@@ -90,6 +91,31 @@ export async function extractAdapter(
   };
 }
 
+/** The weights that an adapter can hold; throws `merge.incompatible` where the base has others. Reads headers alone. */
+export function checkExtraction(
+  base: StoredCheckpoint,
+  tuned: StoredCheckpoint,
+): readonly TensorInfo[] {
+  for (const { name, shape } of tuned.tensors.values()) {
+    const origin = base.tensors.get(name);
+    if (origin?.shape.join() === shape.join()) continue;
+    throw new AppError('merge.incompatible', {
+      what:
+        origin === undefined
+          ? 'the base has no such tensor'
+          : `the base has the shape [${origin.shape.join(', ')}], not [${shape.join(', ')}]`,
+      where: `tensor "${name}" of ${tuned.path}`,
+      hint: 'choose the base the checkpoint was made from',
+    });
+  }
+  return [...tuned.tensors.values()].filter(isLinear);
+}
+
+/** PEFT names the module a weight belongs to. */
+function isLinear({ name, shape }: Pick<TensorInfo, 'name' | 'shape'>): boolean {
+  return isMatrix({ name, shape }, 'average') && name.endsWith('.weight');
+}
+
 interface Change extends Matrix {
   readonly isLinear: boolean;
 }
@@ -100,23 +126,10 @@ async function difference(
   name: string,
 ): Promise<Change> {
   const shape = tuned.tensors.get(name)?.shape ?? [];
-  const origin = base.tensors.get(name);
-  if (origin?.shape.join() !== shape.join()) {
-    throw new AppError('merge.incompatible', {
-      what:
-        origin === undefined
-          ? 'the base has no such tensor'
-          : `the base has the shape [${origin.shape.join(', ')}], not [${shape.join(', ')}]`,
-      where: `tensor "${name}" of ${tuned.path}`,
-      hint: 'choose the base the checkpoint was made from',
-    });
-  }
   const [from, to] = [await base.read(name), await tuned.read(name)];
   const group = { name, shape, offset: 0, base: from.data, experts: [to.data] };
   const [matrix] = taskMatrices(group) as [Matrix];
-  // PEFT names the module a weight belongs to.
-  const isLinear = isMatrix(group, 'average') && name.endsWith('.weight');
-  return { ...matrix, isLinear };
+  return { ...matrix, isLinear: isLinear(group) };
 }
 
 /** B = U √Σ and A = √Σ Vᵀ, in fp32, and ‖ΔW − B A‖² of these. */

@@ -2,12 +2,12 @@
 import type { Adapter, AdapterPair } from '../../checkpoints/adapter.ts';
 import type { TensorToWrite } from '../../checkpoints/writer.ts';
 import type { Matrix } from '../../engine/linear/matrix.ts';
-import { AppError, throwIfCancelled } from '../../lib/errors.ts';
+import { throwIfCancelled } from '../../lib/errors.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import type { LinearAlgebra } from '../linear-algebra.ts';
+import { checkAdapters } from './check-adapters.ts';
 import {
   combineFactors,
-  needsEqualRanks,
   type CombinationId,
   type CombineOptions,
   type Contribution,
@@ -35,10 +35,9 @@ export async function mergeAdapters(
 ): Promise<AdapterToWrite> {
   const [first] = adapters;
   if (first === undefined) throw new Error('no adapters to merge');
-  const fanInFanOut = first.config.fanInFanOut;
-  const odd = adapters.find(({ config }) => config.fanInFanOut !== fanInFanOut);
-  if (odd !== undefined) mismatch('it stores weights as [in, out], the others do not', odd, '');
-  const targets = [...new Set(adapters.flatMap(({ pairs }) => [...pairs.keys()]))];
+  const targets = checkAdapters({ kind, adapters, weights, rank: options.rank }).map(
+    ({ target }) => target,
+  );
   const pairs: WrittenFactors[] = [];
   for (const [index, target] of targets.entries()) {
     throwIfCancelled(signal);
@@ -48,7 +47,7 @@ export async function mergeAdapters(
   }
   return {
     pairs,
-    fanInFanOut,
+    fanInFanOut: first.config.fanInFanOut,
     baseModel: first.config.baseModel,
     others: await replacementsOf(adapters),
     modulesToSave: [...new Set(adapters.flatMap(({ config }) => config.modulesToSave))],
@@ -75,13 +74,6 @@ async function mergeTarget(
     if (pair === undefined) continue;
     const [a, b] = [await adapter.weights.read(pair.a), await adapter.weights.read(pair.b)];
     leader ??= { pair, a, b };
-    if (!sameWeight(leader, { pair, a, b })) {
-      mismatch('its factors are of another shape than those of the others', adapter, target);
-    }
-    if (needsEqualRanks(kind) && pair.rank !== leader.pair.rank) {
-      const what = `its rank is ${pair.rank}, that of another adapter ${leader.pair.rank}`;
-      mismatch(what, adapter, target, 'use cat, svd or knots, which take any ranks');
-    }
     parts.push({ ...factorsOf(a, b), scaling: pair.scaling, weight: weights[index] ?? 1 });
   }
   if (leader === undefined) throw new Error(`no adapter changes ${target}`);
@@ -101,18 +93,6 @@ async function mergeTarget(
   };
 }
 
-interface Read {
-  readonly pair: AdapterPair;
-  readonly a: Tensor;
-  readonly b: Tensor;
-}
-
-function sameWeight(one: Read, other: Read): boolean {
-  const outer = ({ pair, a, b }: Read) =>
-    JSON.stringify([pair.kind, b.shape[0], ...a.shape.slice(1)]);
-  return outer(one) === outer(other);
-}
-
 function factorsOf(a: Tensor, b: Tensor): { readonly a: Matrix; readonly b: Matrix } {
   const asMatrix = ({ shape, data }: Tensor): Matrix => {
     const [rows = 0] = shape;
@@ -121,28 +101,14 @@ function factorsOf(a: Tensor, b: Tensor): { readonly a: Matrix; readonly b: Matr
   return { a: asMatrix(a), b: asMatrix(b) };
 }
 
-/** Tensors stored in full go over as they are; two adapters that replace the same one cannot both have it. */
+/** Tensors stored in full go over as they are. */
 async function replacementsOf(adapters: readonly Adapter[]): Promise<TensorToWrite[]> {
-  const written = new Map<string, TensorToWrite>();
+  const written: TensorToWrite[] = [];
   for (const adapter of adapters) {
-    for (const [target, name] of adapter.replacements) {
-      if (written.has(target)) {
-        const hint = 'merge the complete models instead (base and adapter each), or leave one out';
-        mismatch('another adapter replaces this tensor too', adapter, target, hint);
-      }
+    for (const name of adapter.replacements.values()) {
       const { shape, data } = await adapter.weights.read(name);
-      written.set(target, { name, dtype: 'F32', shape, data });
+      written.push({ name, dtype: 'F32', shape, data });
     }
   }
-  return [...written.values()];
-}
-
-function mismatch(
-  what: string,
-  adapter: Adapter,
-  target: string,
-  hint = 'choose adapters of the same base model',
-): never {
-  const place = target === '' ? adapter.path : `tensor "${target}" of ${adapter.path}`;
-  throw new AppError('adapter.mismatch', { what, where: place, hint });
+  return written;
 }

@@ -5,9 +5,14 @@ import { adaptiveMethods } from '../../../main/adaptation/methods.ts';
 import { statisticsMethods } from '../../../main/adaptation/statistics/methods.ts';
 import { knownLinks } from '../../../main/api/links.ts';
 import { methods } from '../../../main/merging/index.ts';
+import { combinationRecords } from '../../../main/merging/lora/combination-records.ts';
+import { extractionRecords } from '../../../main/merging/lora/extraction-records.ts';
 
 test('every paper of a method can be opened', () => {
-  const missing = [...methods, ...statisticsMethods, ...adaptiveMethods]
+  const missing = [
+    ...[...methods, ...statisticsMethods, ...adaptiveMethods],
+    ...[...combinationRecords, ...extractionRecords],
+  ]
     .filter(({ paper }) => !knownLinks.includes(paper.url))
     .map(({ paper, title }) => `  '${paper.url}', // ${title}`);
   expect([...new Set(missing)], 'add these lines to main/api/links.ts').toEqual([]);
