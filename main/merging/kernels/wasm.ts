@@ -161,6 +161,19 @@ export const demote = (low: Code, high: Code): Code =>
 export const widenLow = (mask: Code): Code => vector(0xc7, mask);
 export const widenHigh = (mask: Code): Code => vector(0xc8, mask);
 
+/** Sets the upper bit of each half whose exponent is all ones. */
+export const exponentCarry = (value: Code): Code =>
+  vector(0x8e, and(value, halves(0x7f80)), halves(0x0080));
+/**
+ * Four fp32 rounded to bf16 in the lower halves of their words, to nearest, ties to even: half a step less
+ * one, plus the last bit that stays.
+ */
+export const roundedToHalf = (local: number): Code =>
+  shiftRight(
+    addWords(addWords(get(local), words(0x7fff)), and(shiftRight(get(local), 16), words(1))),
+    16,
+  );
+
 function section(id: number, ...content: Code): Code {
   const contents = flat(content);
   return [id, size(contents.length), contents];

@@ -8,7 +8,6 @@
 import {
   add,
   addI32,
-  addWords,
   and,
   anyBit,
   below,
@@ -18,6 +17,7 @@ import {
   compile,
   demote,
   divide,
+  exponentCarry,
   get,
   halves,
   i32,
@@ -31,12 +31,11 @@ import {
   or,
   promoteHigh,
   promoteLow,
+  roundedToHalf,
   set,
   shiftLeft,
-  shiftRight,
   storeHalf,
   vector,
-  words,
   zeros,
   type Code,
   type Memory,
@@ -61,10 +60,6 @@ const [seen, low, high, values, weight, divisors] = locals.take('v128', 6) as [
   number,
 ];
 
-/** Sets the upper bit of each half whose exponent is all ones. */
-const exponentCarry = (value: Code): Code =>
-  vector(0x8e, and(value, halves(0x7f80)), halves(0x0080));
-
 /** Adds weight × value of one input, four values wide. */
 const addModel: Code = [
   set(values, loadHalf(get(at))),
@@ -80,14 +75,7 @@ const addModel: Code = [
 /** Rounds four sums to bf16 and stores them. */
 const write: Code = [
   set(values, demote(divide(get(low), get(divisors)), divide(get(high), get(divisors)))),
-  // To nearest, ties to even: half a step less one, plus the last bit that stays.
-  set(
-    values,
-    shiftRight(
-      addWords(addWords(get(values), words(0x7fff)), and(shiftRight(get(values), 16), words(1))),
-      16,
-    ),
-  ),
+  set(values, roundedToHalf(values)),
   set(values, vector(0x86, get(values), get(values))),
   set(seen, or(get(seen), exponentCarry(get(values)))),
   storeHalf(addI32(get(output), get(offset)), get(values)),
