@@ -7,6 +7,9 @@ import type { ExpertSet } from './dictionary.ts';
 import type { Objective } from './objective.ts';
 import type { ModelSizes } from './sizes.ts';
 
+/** What is done when the predictions on a task collapse to few of its classes. */
+export type Guard = 'off' | 'warn' | 'stop' | 'protect';
+
 /** How a method's parameters set the adaptation loop and the evaluation. */
 export interface AdaptationSettings {
   readonly steps: number;
@@ -14,6 +17,7 @@ export interface AdaptationSettings {
   readonly schedule: 'constant' | 'cosine';
   readonly diversity: number;
   readonly objective: Objective;
+  readonly guard: Guard;
   /** How routing weights are shared within a batch; undefined for methods without routers. */
   readonly reduction:
     { readonly adaptation: Reduction; readonly evaluation: Reduction } | undefined;
@@ -92,6 +96,13 @@ export const loopParameters = {
     range: { min: 0, max: 10 },
     help: 'Rewards using all classes of a task over a batch, which keeps the entropy from falling by giving every image one class. 0 is the published objective; 1 helps where experts are unsure and classes are balanced.',
   },
+  guard: {
+    kind: 'choice',
+    title: 'Guard against collapse',
+    default: 'protect',
+    range: ['off', 'warn', 'stop', 'protect'],
+    help: 'What to do when a task’s images come to get few of its classes, as entropy alone may have it: nothing; say so; end with the best step; or go back to it and on with β = 1 for that task. Without a collapse all give the same result.',
+  },
 } as const satisfies ParameterTable;
 
 /** Where coefficients and routing weights start. */
@@ -152,6 +163,7 @@ export function loopSettings({
   schedule,
   diversity,
   objective,
+  guard,
 }: ParameterValues<typeof loopParameters>): Omit<AdaptationSettings, 'reduction'> {
-  return { steps, learningRate, schedule, diversity, objective };
+  return { steps, learningRate, schedule, diversity, objective, guard };
 }

@@ -14,6 +14,21 @@ const taskDetails = z.strictObject({
   synthetic: z.boolean(),
 });
 
+/** A task whose images came to get few of its classes while a method adapted. */
+export const collapseSchema = z.strictObject({
+  task: z.string(),
+  /** Steps finished when it was noticed. */
+  step: count,
+  /** Entropy of the mean prediction over that of all classes equally often, then and when it was largest. */
+  usage: z.number(),
+  peak: z.number(),
+  /** What the guard did: nothing, end the adaptation, or go back and on with a reward for using all classes. */
+  action: z.enum(['none', 'stopped', 'protected']),
+  /** The step that it went back to. */
+  keptStep: count.optional(),
+});
+export type Collapse = z.output<typeof collapseSchema>;
+
 export const methodReportSchema = z.strictObject({
   id: z.string(),
   title: z.string(),
@@ -30,10 +45,14 @@ export const methodReportSchema = z.strictObject({
   /** How routing weights were reduced over a batch; dynamic methods only. */
   reduction: z.strictObject({ adaptation: reduction, evaluation: reduction }).optional(),
   trainableParameters: count.optional(),
-  /** Steps done when a person ended the adaptation early; the result is then not the recipe's. */
+  /** Steps done when a person, or the guard, ended the adaptation early. */
   stoppedAt: count.optional(),
-  /** The step whose parameters were kept then: the one of the lowest smoothed entropy. */
+  /** The step whose parameters were kept then: the best one by a criterion that needs no labels. */
   keptStep: count.optional(),
+  /** Who ended it, where it was the guard; a person's result is not the recipe's. */
+  stoppedBy: z.literal('guard').optional(),
+  /** Collapses that the guard noticed, in order. */
+  collapses: z.array(collapseSchema).optional(),
   /** By task id, the accuracy of each class in the order of the task's classes. */
   perClass: z.record(z.string(), z.array(share.nullable())).optional(),
   /** By task id, counts [true class][predicted class]. */

@@ -1,61 +1,63 @@
-/**
- * The parameters of the best step of an adaptation so far. Single losses are those of one batch each, so
- * steps are compared by the exponential average m ← β m + (1 − β) loss, divided by 1 − β^t as in Adam, so
- * that its first values are not drawn towards 0.
- */
+/** The parameters of the best step of an adaptation so far, by the criterion of adaptation/step-criterion.ts. */
+import type { AdaptationState } from '../adaptation/adapt.ts';
+import type { AdamState } from '../adaptation/adam.ts';
+import type { StepCriterion, StepCriterionState } from '../adaptation/step-criterion.ts';
 import type { Tensor } from '../lib/tensor.ts';
-
-const beta = 0.9;
 
 /** All of it, so that a resumed adaptation goes on comparing where it was. */
 export interface BestStepState {
-  /** m after `seen` losses. */
-  readonly average: number;
-  readonly seen: number;
-  /** The step after which `values` were the parameters, and its smoothed loss. */
+  /** The step after which `values` were the parameters, and its score. */
   readonly step: number;
-  readonly loss: number;
+  readonly score: number;
   readonly values: ReadonlyMap<string, Tensor>;
+  /** What else an adaptation needs to go on from there; kept only if it may. */
+  readonly onward?: { readonly adam: AdamState; readonly criterion: StepCriterionState } | undefined;
 }
 
 export class BestStep {
-  #average: number;
-  #seen: number;
-  #step: number;
-  #loss: number;
-  readonly #values: Map<string, Tensor>;
+  #state: BestStepState | undefined;
+  readonly #onward: boolean;
 
-  constructor(state?: BestStepState) {
-    this.#average = state?.average ?? 0;
-    this.#seen = state?.seen ?? 0;
-    this.#step = state?.step ?? 0;
-    this.#loss = state?.loss ?? Infinity;
-    this.#values = new Map(state?.values);
+  /** `onward`: whether an adaptation may go on from the best step. */
+  constructor({ onward }: { onward: boolean }, state?: BestStepState) {
+    this.#state = state;
+    this.#onward = onward;
   }
 
-  /** Takes note of a step; `values` are copied when it is the best one. */
-  offer(step: number, loss: number, values: ReadonlyMap<string, Tensor>): void {
-    this.#seen += 1;
-    this.#average = beta * this.#average + (1 - beta) * loss;
-    const smoothed = this.#average / (1 - beta ** this.#seen);
-    if (!(smoothed < this.#loss)) return;
-    this.#loss = smoothed;
-    this.#step = step;
+  /** Takes note of a step; its parameters are copied when it is the best one. */
+  offer({ step, values, adam }: AdaptationState, criterion: StepCriterion): void {
+    const { score } = criterion;
+    if (!(score < (this.#state?.score ?? Infinity))) return;
+    const before = this.#state;
+    const onward = this.#onward && {
+      adam: {
+        first: copied(adam.first, before?.onward?.adam.first),
+        second: copied(adam.second, before?.onward?.adam.second),
+      },
+      criterion: criterion.state,
+    };
+    const kept = new Map<string, Tensor>();
     for (const [name, { shape, data }] of values) {
-      const kept = this.#values.get(name);
-      if (kept === undefined) this.#values.set(name, { shape, data: data.slice() });
-      else kept.data.set(data);
+      kept.set(name, { shape, data: copy(data, before?.values.get(name)?.data) });
     }
+    this.#state = { step, score, values: kept, ...(onward && { onward }) };
   }
 
   get state(): BestStepState | undefined {
-    if (this.#seen === 0) return undefined;
-    return {
-      average: this.#average,
-      seen: this.#seen,
-      step: this.#step,
-      loss: this.#loss,
-      values: this.#values,
-    };
+    return this.#state;
   }
+}
+
+function copied(
+  arrays: ReadonlyMap<string, Float32Array>,
+  into: ReadonlyMap<string, Float32Array> | undefined,
+): Map<string, Float32Array> {
+  return new Map([...arrays].map(([name, data]) => [name, copy(data, into?.get(name))]));
+}
+
+/** Into an array that is there already, where there is one. */
+function copy(data: Float32Array, into: Float32Array | undefined): Float32Array {
+  if (into === undefined) return data.slice();
+  into.set(data);
+  return into;
 }

@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
+import { collapseSchema } from '../api/report.ts';
 import { appendLine, readJsonLines, writeFileDurably } from '../lib/durable.ts';
 import { AppError } from '../lib/errors.ts';
 
@@ -38,6 +39,8 @@ export const runEventSchema = z.discriminatedUnion('type', [
     loss: z.number(),
     /** Mean entropy of the predictions, by task. */
     entropy: byTask,
+    /** How evenly the classes of each task are given, smoothed: 1 all equally often, 0 only one. */
+    usage: byTask.optional(),
     learningRate: z.number(),
   }),
   z.strictObject({
@@ -59,9 +62,15 @@ export const runEventSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('adaptation.stopped'),
     method: z.string(),
-    /** A person ended the adaptation after this step; the parameters are those of `keptStep`. */
+    /** A person, or the guard, ended the adaptation after this step; the parameters are those of `keptStep`. */
     step: index,
     keptStep: index,
+    by: z.literal('guard').optional(),
+  }),
+  z.strictObject({
+    type: z.literal('adaptation.collapsed'),
+    method: z.string(),
+    ...collapseSchema.shape,
   }),
   z.strictObject({
     type: z.literal('evaluation'),

@@ -8,23 +8,27 @@ import {
   type StepReport,
 } from '../adaptation/adapt.ts';
 import type { AdaptationSettings } from '../adaptation/method.ts';
+import { StepCriterion } from '../adaptation/step-criterion.ts';
 import { expertPredictions } from '../adaptation/targets.ts';
+import type { Collapse } from '../api/report.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import type { MergedModel } from '../models/merged-model.ts';
 import { tokenCount, type VisionConfig } from '../models/vision-config.ts';
 import { BestStep } from './best-step.ts';
+import { CollapseGuard, goBack } from './guard.ts';
 import { createMonitor, type Monitor } from './monitor.ts';
 import type { MethodContext } from './run-method.ts';
 import type { SavedState, StoppedAdaptation } from './state.ts';
 
 /** What an adaptation goes on from. */
-export type ResumedAdaptation = Pick<SavedState, 'adaptation' | 'best' | 'stopped'>;
+export type ResumedAdaptation = Omit<SavedState, 'method' | 'events'>;
 
 export interface Adapted {
   readonly values: ReadonlyMap<string, Tensor>;
-  /** Set when a person ended it before its last step. */
+  /** Set when a person, or the guard, ended it before its last step. */
   readonly stopped: StoppedAdaptation | undefined;
+  readonly collapses: readonly Collapse[];
 }
 
 /** Routing is logged about this often during an adaptation, accuracy on the monitored sample this often. */
@@ -40,11 +44,14 @@ export async function runAdaptation(
   context: MethodContext,
 ): Promise<Adapted> {
   const state = resumed?.adaptation ?? initialState(model);
-  if (resumed?.stopped !== undefined) return { values: state.values, stopped: resumed.stopped };
+  if (resumed?.stopped !== undefined) {
+    const { stopped, collapses = [] } = resumed;
+    return { values: state.values, stopped, collapses };
+  }
   const monitor = await startMonitor(model, settings, state, context);
   try {
-    const stopped = await adaptSteps(id, model, settings, state, resumed, monitor, context);
-    return { values: state.values, stopped };
+    const done = await adaptSteps(id, model, settings, state, resumed, monitor, context);
+    return { values: state.values, ...done };
   } finally {
     await monitor?.dispose();
   }
@@ -70,24 +77,47 @@ async function adaptSteps(
   resumed: ResumedAdaptation | undefined,
   monitor: Monitor | undefined,
   context: MethodContext,
-): Promise<StoppedAdaptation | undefined> {
-  const { engine, signal, control } = context;
+): Promise<Omit<Adapted, 'values'>> {
+  const { engine, signal, control, inputs, recipe } = context;
   const options = adaptationOptions(model, settings, context);
   const tasks = await adaptationTasks(settings, context);
-  const best = control === undefined ? undefined : new BestStep(resumed?.best);
+  const { objective, guard: mode } = settings;
+  const classCounts = tasks.map(({ head }) => head.weight.shape[0] ?? 0);
+  const shape = { objective, classCounts, batch: recipe.adaptation.batch };
+  const criterion = new StepCriterion(shape, resumed?.criterion);
+  const ids = inputs.tasks.map((task) => task.id);
+  const guard = new CollapseGuard(ids, settings, resumed?.collapses);
+  // Nobody asks for the best step otherwise, and copying it takes time.
+  const wanted = control !== undefined || mode === 'stop' || mode === 'protect';
+  const best = wanted ? new BestStep({ onward: mode === 'protect' }, resumed?.best) : undefined;
   const logAccuracy = async (step: number) => {
     if (monitor === undefined || !isDue(step, settings.steps, accuracySnapshots)) return;
     const accuracy = await monitor.measure();
     await context.log({ type: 'adaptation.accuracy', method: id, step, accuracy });
+  };
+  const end = async (by?: 'guard') => {
+    if (best?.state === undefined) throw new Error('there is no best step');
+    const { step: keptStep } = best.state;
+    goBack(state, best.state);
+    const stopped = { step: state.step, keptStep, ...(by && { by }) };
+    await context.log({ type: 'adaptation.stopped', method: id, ...stopped });
+    // On disk too, so that no resumption adapts any further.
+    await context.onState({ adaptation: state, stopped, collapses: guard.collapses });
+    return { stopped, collapses: guard.collapses };
   };
   // Asked of an adaptation that had just ended by itself.
   control?.takeKeepBest();
   if (state.step === 0) await logAccuracy(0);
   for await (const report of adapt(engine, model, tasks, state, options, signal)) {
     refuseDivergence(id, report);
-    await logStep(id, report, settings.steps, context);
+    criterion.observe(report);
+    await logStep(id, report, criterion, settings.steps, context);
     await logAccuracy(report.step);
-    best?.offer(report.step, report.loss, state.values);
+    best?.offer(state, criterion);
+    const found = guard.act(state, criterion, best);
+    for (const collapse of found) {
+      await context.log({ type: 'adaptation.collapsed', method: id, ...collapse });
+    }
     context.onProgress({
       phase: 'adapting',
       done: report.step,
@@ -95,14 +125,18 @@ async function adaptSteps(
       unit: 'steps',
       loss: report.loss,
     });
-    await context.onState({ adaptation: state, best: best?.state });
+    if (found.some(({ action }) => action === 'stopped')) return end('guard');
+    await context.onState({
+      adaptation: state,
+      best: best?.state,
+      criterion: criterion.state,
+      collapses: guard.collapses,
+    });
     if (control?.paused === true) await context.saveState();
     await control?.hold(signal);
-    if (best?.state !== undefined && control?.takeKeepBest() === true) {
-      return keepBest(id, state, best.state, context);
-    }
+    if (best?.state !== undefined && control?.takeKeepBest() === true) return end();
   }
-  return undefined;
+  return { stopped: undefined, collapses: guard.collapses };
 }
 
 /** Labels stay behind here: adaptation is handed images, heads and what the experts predict. */
@@ -147,16 +181,20 @@ function adaptationOptions(
 async function logStep(
   method: string,
   { step, loss, entropy, learningRate, routing }: StepReport,
+  { usage: { usage } }: StepCriterion,
   steps: number,
   context: MethodContext,
 ): Promise<void> {
   const { tasks } = context.inputs;
+  const byTask = (values: readonly number[]) =>
+    Object.fromEntries(tasks.map(({ id }, i) => [id, values[i] ?? 0]));
   await context.log({
     type: 'adaptation.step',
     method,
     step,
     loss,
-    entropy: Object.fromEntries(tasks.map(({ id }, i) => [id, entropy[i] ?? 0])),
+    entropy: byTask(entropy),
+    usage: byTask(usage.map((share) => Math.round(1e4 * share) / 1e4)),
     learningRate,
   });
   // λ is that of the parameters the step began with, so the first step shows it before any update.
@@ -170,20 +208,6 @@ async function logStep(
 /** Whether something done about `times` times within `steps`, and at both ends, is to be done at `step`. */
 function isDue(step: number, steps: number, times: number): boolean {
   return step === steps || step % Math.max(1, Math.round(steps / times)) === 0;
-}
-
-/** Puts the parameters of the best step in place, on disk too, so that no resumption adapts any further. */
-async function keepBest(
-  method: string,
-  state: AdaptationState,
-  { step: keptStep, values }: NonNullable<BestStep['state']>,
-  context: MethodContext,
-): Promise<StoppedAdaptation> {
-  for (const [name, { data }] of state.values) data.set(values.get(name)?.data ?? data);
-  const stopped = { step: state.step, keptStep };
-  await context.log({ type: 'adaptation.stopped', method, ...stopped });
-  await context.onState({ adaptation: state, stopped });
-  return stopped;
 }
 
 function refuseDivergence(method: string, { step, loss }: StepReport): void {

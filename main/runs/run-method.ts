@@ -23,7 +23,6 @@ import type { MethodResult } from './method-result.ts';
 import type { MethodReport } from './report.ts';
 import { averageAccuracy } from './report.ts';
 import { runAdaptation, type Adapted, type ResumedAdaptation } from './run-adaptation.ts';
-import type { StoppedAdaptation } from './state.ts';
 import type { StateToKeep } from './state-keeper.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
 
@@ -153,13 +152,14 @@ export async function runMethod(
     const steps = prepared?.settings?.steps ?? 0;
     await context.log({ type: 'method.started', method: entry.id, steps });
   }
-  const { values, stopped }: Adapted =
+  const adapted: Adapted =
     prepared?.settings === undefined
-      ? { values: new Map(), stopped: undefined }
+      ? { values: new Map(), stopped: undefined, collapses: [] }
       : await runAdaptation(entry.id, prepared.model, prepared.settings, resumed, context);
+  const { values } = adapted;
   const evaluations = await evaluateAll(entry, prepared, values, context);
   return {
-    report: reportOf(entry, prepared, stopped, evaluations, context.inputs),
+    report: reportOf(entry, prepared, adapted, evaluations, context.inputs),
     values,
     routing: new Map(
       evaluations.flatMap(({ task, routing }) => (routing === undefined ? [] : [[task, routing]])),
@@ -216,7 +216,7 @@ async function evaluateAll(
 function reportOf(
   entry: RecipeMethod,
   prepared: PreparedMethod | undefined,
-  stopped: StoppedAdaptation | undefined,
+  { stopped, collapses }: Adapted,
   evaluations: readonly TaskEvaluation[],
   inputs: RunInputs,
 ): MethodReport {
@@ -238,6 +238,8 @@ function reportOf(
     ...(reduction === undefined ? {} : { reduction }),
     ...(trainable === undefined || trainable === 0 ? {} : { trainableParameters: trainable }),
     ...(stopped === undefined ? {} : { stoppedAt: stopped.step, keptStep: stopped.keptStep }),
+    ...(stopped?.by === undefined ? {} : { stoppedBy: stopped.by }),
+    ...(collapses.length === 0 ? {} : { collapses: [...collapses] }),
     perClass: Object.fromEntries(evaluations.map((e) => [e.task, perClassAccuracy(e.confusion)])),
     confusion: Object.fromEntries(
       evaluations.map((e) => [e.task, e.confusion.map((row) => [...row])]),

@@ -118,8 +118,9 @@ describe('a set of images', () => {
   it('is corrupted as it is read where images are decoded on demand', async () => {
     const read = (indices: ArrayLike<number>) =>
       Promise.resolve(Uint8Array.from(Array.from(indices).flatMap((index) => [...clean(index)])));
-    const found = await corruptImages({ size: 16, count: 3, read }, choice, of);
+    const found = await corruptImages({ size: 16, count: 3, identity: 'clean', read }, choice, of);
     if ('pixels' in found) throw new Error('nothing is decoded before it is read');
+    expect(found.identity).not.toBe('clean');
     expect(await found.read([2, 0])).toEqual(
       Uint8Array.from([...(await wanted(2)), ...(await wanted(0))]),
     );

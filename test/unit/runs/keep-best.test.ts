@@ -1,5 +1,6 @@
 /** Ending an adaptation early must survive what any other moment of a run survives. */
 import { describe, expect, it } from 'vitest';
+import { StepCriterion } from '../../../main/adaptation/step-criterion.ts';
 import { CancelledError } from '../../../main/lib/errors.ts';
 import { BestStep } from '../../../main/runs/best-step.ts';
 import { RunControl } from '../../../main/runs/control.ts';
@@ -106,19 +107,29 @@ describe('keeping the best step', () => {
 });
 
 describe('BestStep', () => {
+  /** Distillation, whose criterion is the smoothed loss. */
+  const shape = { objective: 'distillation', classCounts: [2], batch: 4 } as const;
+  const report = (loss: number) => ({ loss, entropy: [0], marginal: [Float32Array.of(0.5, 0.5)] });
+  const array = (value: number) => new Map([['w', Float32Array.of(value)]]);
+
   it('compares bias-corrected averages and copies what it keeps', () => {
-    const best = new BestStep();
+    const best = new BestStep({ onward: true });
     expect(best.state).toBeUndefined();
+    const criterion = new StepCriterion(shape);
     const values = new Map([['w', { shape: [1], data: new Float32Array([1]) }]]);
-    const set = (value: number) => (values.get('w')!.data[0] = value);
+    const adam = { first: array(0), second: array(0) };
     [4, 2, 3, 9].forEach((loss, i) => {
-      set(10 * (i + 1));
-      best.offer(i + 1, loss, values);
+      values.get('w')!.data[0] = 10 * (i + 1);
+      adam.first.get('w')![0] = i;
+      criterion.observe(report(loss));
+      best.offer({ step: i + 1, values, adam, diversity: new Map() }, criterion);
     });
     // Averages: 4; (0.9·4 + 2) / 1.9; (0.81·4 + 0.9·2 + 3) / 2.71; then far above.
     const averages = [4, (0.9 * 4 + 2) / 1.9, (0.81 * 4 + 0.9 * 2 + 3) / 2.71];
     expect(best.state!.step).toBe(2);
-    expect(best.state!.loss).toBeCloseTo(Math.min(...averages), 12);
+    expect(best.state!.score).toBeCloseTo(Math.min(...averages), 12);
     expect(best.state!.values.get('w')!.data[0]).toBe(20);
+    expect(best.state!.onward!.adam.first.get('w')![0]).toBe(1);
+    expect(best.state!.onward!.criterion.seen).toBe(2);
   });
 });
