@@ -9,9 +9,9 @@ const serviceName = 'Mergewright compute';
 /** V8's own limit under Electron is 4 GiB; weights live outside of this heap. */
 const HEAP_MB = 3_584;
 
-/** What the engines read; nothing else of the user's environment is handed on. */
+/** What engines and downloads read; nothing else of the user's environment is handed on. */
 const environment =
-  /^(PATH|HOME|USERPROFILE|LANG|LC_ALL|TZ|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|LOCALAPPDATA|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|VK_ICD_FILENAMES|OMP_NUM_THREADS|MERGEWRIGHT_\w+)$/;
+  /^(PATH|HOME|USERPROFILE|LANG|LC_ALL|TZ|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|LOCALAPPDATA|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|VK_ICD_FILENAMES|OMP_NUM_THREADS|MERGEWRIGHT_\w+|XDG_(CACHE|CONFIG)_HOME|HF_(HOME|HUB_CACHE|HUB_OFFLINE|ENDPOINT|TOKEN|TOKEN_PATH)|HUGGINGFACE_HUB_CACHE|TRANSFORMERS_OFFLINE|((HTTPS?|ALL|NO)_PROXY)|((https?|all|no)_proxy)|NODE_EXTRA_CA_CERTS)$/;
 
 /** Words for https://www.electronjs.org/docs/latest/api/app#event-child-process-gone. */
 const reasons: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@
  */
 import { compareContract } from './compare.ts';
 import { exportsContract } from './exports.ts';
+import { hubContract } from './hub.ts';
 import { mergeContract } from './merge.ts';
 import { projectContract } from './project.ts';
 import { routingContract } from './routing.ts';
@@ -19,4 +20,5 @@ export const contract = {
   compare: compareContract,
   exports: exportsContract,
   weights: weightsContract,
+  hub: hubContract,
 };

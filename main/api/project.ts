@@ -43,7 +43,7 @@ const task = z.strictObject({
 });
 export type TaskCard = z.output<typeof task>;
 
-const overview = z.strictObject({
+export const overview = z.strictObject({
   title: z.string(),
   location: z.string(),
   /** The bundled benchmark. */

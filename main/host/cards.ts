@@ -13,6 +13,7 @@ import { checkCompatible } from '../merging/compatibility.ts';
 import { headClasses } from '../models/head.ts';
 import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { visionArchitecture } from '../models/vision-model.ts';
+import { headPlace, promptsOf } from '../runs/heads.ts';
 import { projectPath, type Materials, type ProjectTask } from '../runs/project.ts';
 import { failureOf } from './failures.ts';
 import { descriptionAt } from './image-sets.ts';
@@ -124,13 +125,16 @@ function architectureText(checkpoint: StoredCheckpoint): string {
 
 async function headCard(
   folder: string,
-  { id, head: path }: ProjectTask,
+  { id, head: entry }: ProjectTask,
   architecture: VisionConfig | undefined,
   dataClasses: number | undefined,
 ): Promise<Attempt<NonNullable<TaskCard['head']>>> {
-  if (path === null) return { problem: null };
-  const location = resolve(folder, path);
+  if (entry === null) return { problem: null };
+  const location = typeof entry === 'string' ? resolve(folder, entry) : headPlace(entry);
   const read = await attempt(async () => {
+    if (typeof entry !== 'string') {
+      return { classes: (await promptsOf(entry)).classes.length, location };
+    }
     const checkpoint = await openCheckpoint(location);
     try {
       const classes = headClasses(checkpoint, id, architecture && featureSize(architecture));

@@ -12,7 +12,10 @@ import { strangerError } from './strangers.ts';
 const on = implementer.project;
 
 /** What is no checkpoint does not become a part of the project. Throws what `openCheckpoint` throws. */
-async function requireCheckpoints(paths: readonly string[], base?: string | null): Promise<void> {
+export async function requireCheckpoints(
+  paths: readonly string[],
+  base?: string | null,
+): Promise<void> {
   for (const path of paths) {
     try {
       await (await openExpert(path, base ?? undefined)).close();

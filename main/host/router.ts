@@ -1,6 +1,7 @@
 /** The whole contract, implemented. */
 import { compareHandlers } from './compare.ts';
 import { exportsHandlers } from './exports.ts';
+import { hubHandlers } from './hub/handlers.ts';
 import { implementer } from './implementer.ts';
 import { mergeHandlers } from './merge.ts';
 import { projectHandlers } from './project.ts';
@@ -16,4 +17,5 @@ export const router = implementer.router({
   compare: compareHandlers,
   exports: exportsHandlers,
   weights: weightsHandlers,
+  hub: hubHandlers,
 });

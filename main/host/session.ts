@@ -5,6 +5,7 @@ import { AppError } from '../lib/errors.ts';
 import { EngineCards } from './engine-cards.ts';
 import { Estimates } from './estimates.ts';
 import type { Averages } from './export-choices.ts';
+import { HubDesk } from './hub/desk.ts';
 import { ImageSets } from './image-sets.ts';
 import { Jobs } from './jobs.ts';
 import { OpenProject } from './open-project.ts';
@@ -27,6 +28,7 @@ export class Session {
   readonly estimates = new Estimates();
   readonly jobs: Jobs;
   readonly imageSets = new ImageSets();
+  readonly hub = new HubDesk();
   readonly results = new Results();
   /** Accuracies of static folds, which are measured when one is exported. */
   readonly measuredFolds = new Map<string, Averages>();

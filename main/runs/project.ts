@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { writtenModel } from '../hub/local.ts';
-import { isHubReference } from '../hub/name.ts';
+import { isHubReference, requireHubName } from '../hub/name.ts';
 import { writeError } from '../lib/durable-file.ts';
 import { isTemporaryName, writeFileDurably } from '../lib/durable.ts';
 import { AppError } from '../lib/errors.ts';
@@ -133,14 +133,18 @@ export function withBase(materials: Materials, base: string): Materials {
   return { ...materials, base };
 }
 
-/** A task for an expert at `expert` as the project writes it; head and data are found or chosen later. */
+/** A task for an expert at `expert` as the project writes it, called as its file or as `named` says. */
 export function withExpert(
   materials: Materials,
   expert: string,
   companions: Pick<ProjectTask, 'head' | 'data'>,
+  named?: Pick<ProjectTask, 'id' | 'title'>,
 ): Materials {
-  const title = basename(expert, extname(expert) === '.safetensors' ? '.safetensors' : '');
-  const id = freeId(title, new Set(materials.tasks.map((each) => each.id.toLowerCase())));
+  const path = isHubReference(expert) ? requireHubName(expert).repository : expert;
+  const title =
+    named?.title ?? basename(path, extname(path) === '.safetensors' ? '.safetensors' : '');
+  const taken = new Set(materials.tasks.map((each) => each.id.toLowerCase()));
+  const id = freeId(named?.id ?? title, taken);
   const added = { id, title: title.slice(0, 100) || id, expert, ...companions };
   return { ...materials, tasks: [...materials.tasks, added] };
 }
