@@ -8,6 +8,7 @@ import { modelPath } from '../hub/local.ts';
 import { closest } from '../lib/closest.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseRecipeYaml, type RecipePlace } from '../lib/recipe-yaml.ts';
+import { formatProtocol, protocolSchema, refuseProtocol, seenTasks } from './protocol.ts';
 import { headSchema, withHeadPaths, type HeadEntry } from './heads.ts';
 
 /** Ids name files, columns and keys, so they stay plain. */
@@ -39,6 +40,9 @@ const method = z
     parameters: entry.parameters ?? {},
   }));
 
+/** Batches hold images of all tasks in random order; each image still has the head of its own task. */
+const mixed = z.boolean().optional();
+
 /** Schema 1 of a recipe; parsing fills in every default. */
 export const recipeSchema = z.strictObject({
   schema: z.literal(1),
@@ -48,9 +52,14 @@ export const recipeSchema = z.strictObject({
   tasks: z.array(task).min(1),
   methods: z.array(method).min(1),
   adaptation: z
-    .strictObject({ batch: count.default(16), data: z.enum(['test']).default('test') })
+    .strictObject({
+      batch: count.default(16),
+      data: z.enum(['test']).default('test'),
+      mixed,
+    })
     .prefault({}),
-  evaluation: z.strictObject({ batch: count.default(125) }).prefault({}),
+  evaluation: z.strictObject({ batch: count.default(125), mixed }).prefault({}),
+  ...protocolSchema,
   engine: z
     .strictObject({
       id: z.enum(['auto', 'onnx', 'tfjs', 'reference']).default('auto'),
@@ -99,6 +108,7 @@ export function parseRecipe(text: string, file: string, methods?: MethodCatalogu
   refuseRepeats(recipe.tasks, 'tasks', 'task', place);
   refuseRepeats(recipe.methods, 'methods', 'method', place);
   refuseExport(recipe, place);
+  refuseProtocol(recipe, place);
   if (methods !== undefined) checkMethods(recipe, methods, place);
   return recipe;
 }
@@ -173,7 +183,7 @@ function checkMethods(recipe: Recipe, methods: MethodCatalogue, place: RecipePla
       const written = place(['methods', index, 'method'], ['methods', index, 'id']);
       throw unknownMethod(entry.method, methods.ids, written);
     }
-    methods.validate(entry.method, entry.parameters, recipe.tasks.length, (parameter) =>
+    methods.validate(entry.method, entry.parameters, seenTasks(recipe).length, (parameter) =>
       parameter === undefined
         ? place(['methods', index, 'parameters'], ['methods', index])
         : place(['methods', index, 'parameters', parameter], ['methods', index]),
@@ -214,8 +224,16 @@ export function formatRecipe(recipe: Recipe): string {
         ? {}
         : { parameters: sortedByKey(entry.parameters) }),
     })),
-    adaptation: { batch: recipe.adaptation.batch, data: recipe.adaptation.data },
-    evaluation: { batch: recipe.evaluation.batch },
+    adaptation: {
+      batch: recipe.adaptation.batch,
+      data: recipe.adaptation.data,
+      ...(recipe.adaptation.mixed === true && { mixed: true }),
+    },
+    evaluation: {
+      batch: recipe.evaluation.batch,
+      ...(recipe.evaluation.mixed === true && { mixed: true }),
+    },
+    ...formatProtocol(recipe),
     ...(recipe.engine === undefined
       ? {}
       : {
