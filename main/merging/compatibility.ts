@@ -67,8 +67,13 @@ export function checkCompatible(base: Checkpoint, experts: readonly Checkpoint[]
 
 /** Compares everything config.json says, also what no shape shows, like the number of heads. */
 function checkConfig(expert: Checkpoint, config: VisionConfig, basePath: string): void {
-  const projected = config.projectionSize !== undefined;
-  const found = parseVisionConfig(expert.config, { where: expert.path, projected });
+  const { projectionSize: width } = config;
+  const found = parseVisionConfig(expert.config, {
+    where: expert.path,
+    projected: width !== undefined,
+    // Vision encoders without a projection of their own seldom state its width.
+    ...(width === undefined ? {} : { width }),
+  });
   for (const key of Object.keys(config) as (keyof VisionConfig)[]) {
     if (found[key] === config[key]) continue;
     throw new AppError('merge.incompatible', {

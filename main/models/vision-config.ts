@@ -52,12 +52,13 @@ export function featureSize({ projectionSize, hiddenSize }: VisionConfig): numbe
 
 /**
  * Reads a parsed config.json: that of a vision encoder, or of a whole CLIP model (its
- * `vision_config`). `projected` says whether the checkpoint holds `visual_projection.weight`.
+ * `vision_config`). `projected` says whether the checkpoint holds `visual_projection.weight`, and `width`
+ * how many features that gives where config.json leaves it out.
  * Throws `model.config_missing` or `model.config_invalid`.
  */
 export function parseVisionConfig(
   json: unknown,
-  { where, projected }: { where: string; projected: boolean },
+  { where, projected, width = 512 }: { where: string; projected: boolean; width?: number },
 ): VisionConfig {
   if (json === undefined) {
     throw new AppError('model.config_missing', {
@@ -67,11 +68,10 @@ export function parseVisionConfig(
     });
   }
   const outer = parse(configSchema, json, where);
-  const vision = parse(
-    visionSchema,
-    outer.model_type === 'clip' ? (outer.vision_config ?? {}) : json,
-    where,
-  );
+  const whole = outer.model_type === 'clip';
+  const vision = parse(visionSchema, whole ? (outer.vision_config ?? {}) : json, where);
+  // A whole model projects both towers to the width that it states itself.
+  const stated = (whole ? outer.projection_dim : undefined) ?? vision.projection_dim;
   if (vision.hidden_size % vision.num_attention_heads !== 0) {
     throw invalid(
       where,
@@ -91,7 +91,7 @@ export function parseVisionConfig(
     channelCount: vision.num_channels,
     activation: vision.hidden_act,
     layerNormEpsilon: vision.layer_norm_eps,
-    projectionSize: projected ? (vision.projection_dim ?? outer.projection_dim ?? 512) : undefined,
+    projectionSize: projected ? (stated ?? width) : undefined,
   };
 }
 

@@ -62,11 +62,9 @@ function build(json: () => object, where: string): Tokenizer {
   try {
     // The second object is tokenizer_config.json, of which CLIP needs nothing.
     const tokenizer = new Tokenizer(json(), {});
-    const [first, last] = tokenizer
-      .encode('a')
-      .ids.filter((_, i, all) => i % (all.length - 1) === 0);
-    const named = (token: string) => tokenizer.token_to_id(token);
-    if (first === named('<|startoftext|>') && last === named('<|endoftext|>')) return tokenizer;
+    const { ids } = tokenizer.encode('a');
+    const [start, end] = ['<|startoftext|>', '<|endoftext|>'].map((t) => tokenizer.token_to_id(t));
+    if (start !== undefined && ids[0] === start && ids.at(-1) === end) return tokenizer;
   } catch (error) {
     fault = error;
   }

@@ -6,6 +6,7 @@ import { dump } from './dump.ts';
 import { engines } from './engines.ts';
 import { evaluate } from './evaluate.ts';
 import { exportCommand } from './export.ts';
+import { head } from './head.ts';
 import { hub } from './hub.ts';
 import { inspect } from './inspect.ts';
 import { lora } from './lora.ts';
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   check,
   lora,
   evaluate,
+  head,
   exportCommand,
   inspect,
   hub,

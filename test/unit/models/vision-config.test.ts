@@ -69,9 +69,9 @@ describe('config.json', () => {
     ['the encoder', { model_type: 'clip_vision_model', projection_dim: 64 }, 64],
     ['vision_config', { model_type: 'clip', vision_config: { projection_dim: 64 } }, 64],
     [
-      'vision_config before the model',
+      'a whole model before its vision_config, as CLIPModel does',
       { model_type: 'clip', projection_dim: 32, vision_config: { projection_dim: 64 } },
-      64,
+      32,
     ],
     ['the default', { model_type: 'clip_vision_model' }, 512],
   ])('takes the projection size from %s', (_where, json, size) => {
