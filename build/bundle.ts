@@ -5,7 +5,7 @@
  */
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
-import { bundleMergeThread, bundleWhenStale, root } from './bundles.ts';
+import { bundleImageThread, bundleMergeThread, bundleWhenStale, root } from './bundles.ts';
 
 const output = 'dist/cli.js';
 const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', {
@@ -17,3 +17,4 @@ const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', 
 });
 if (bundled) chmodSync(path.join(root, output), 0o755);
 await bundleMergeThread(path.dirname(output));
+await bundleImageThread(path.dirname(output));

@@ -58,11 +58,19 @@ export async function bundleWhenStale(
 
 /**
  * Bundles the program of a merge's threads into `folder`: it lies beside the bundle of whatever starts them,
- * under the name that main/merging/streaming/thread-program.ts gives it.
+ * under the name that main/lib/thread-program.ts gives it.
  */
 export async function bundleMergeThread(folder: string): Promise<boolean> {
-  const entry = 'main/merging/streaming/thread-entry.ts';
-  return bundleWhenStale(entry, `${folder}/merge-thread.mjs`, 'build/bundles.ts', {
+  return bundleThread('main/merging/streaming/thread-entry.ts', `${folder}/merge-thread.mjs`);
+}
+
+/** The same for the threads that decode images. */
+export async function bundleImageThread(folder: string): Promise<boolean> {
+  return bundleThread('main/data/decoding/thread-entry.ts', `${folder}/image-thread.mjs`);
+}
+
+async function bundleThread(entry: string, output: string): Promise<boolean> {
+  return bundleWhenStale(entry, output, 'build/bundles.ts', {
     packages: 'external',
     format: 'esm',
     platform: 'node',

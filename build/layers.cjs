@@ -146,7 +146,7 @@ module.exports = {
         'adaptation works on unlabelled inputs: no path of imports may lead to labelled data',
       severity: 'error',
       from: { path: '^main/adaptation/' },
-      to: { path: '^main/data/labelled', reachable: true },
+      to: { path: '^main/data/(labelled|sources/)', reachable: true },
     },
     {
       name: 'no-cycles',

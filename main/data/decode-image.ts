@@ -23,8 +23,8 @@ export interface DecodedImage {
 type StoredImage = DecodedImage & { readonly orientation?: number };
 
 interface Codec {
-  matches(bytes: Buffer): boolean;
-  decode(bytes: Buffer): StoredImage | Promise<StoredImage>;
+  readonly matches: (bytes: Buffer) => boolean;
+  readonly decode: (bytes: Buffer) => StoredImage | Promise<StoredImage>;
 }
 
 const codecs: readonly Codec[] = [

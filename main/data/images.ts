@@ -19,6 +19,8 @@ export interface PixelStore {
 export interface PixelReader {
   readonly size: number;
   readonly count: number;
+  /** Changes with the images and with how they are prepared. */
+  readonly identity: string;
   /** Pixels of the images named, one after another. Throws what decoding throws. */
   read(indices: ArrayLike<number>): Promise<Uint8Array>;
 }

@@ -4,20 +4,20 @@ import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { createHash } from 'node:crypto';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import type { LabelledSet } from '../data/labelled.ts';
-import type { Normalisation, PixelStore } from '../data/images.ts';
-import { readNormalisation } from '../data/preprocessing.ts';
-import { readSpriteSheet } from '../data/sprite-sheet.ts';
+import type { Normalisation } from '../data/images.ts';
+import { openLabelledSet } from '../data/labelled-set.ts';
+import { readNormalisation, readPreprocessing } from '../data/preprocessing.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
 import type { Head } from '../models/head.ts';
 import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { loadVisionModel, type VisionModel } from '../models/vision-model.ts';
-import { headPlace, headReader } from './heads.ts';
+import { headPlace, headReader, promptsOf } from './heads.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TaskInput {
   readonly id: string;
-  readonly set: LabelledSet<PixelStore>;
+  readonly set: LabelledSet;
   readonly head: Head;
 }
 
@@ -86,7 +86,7 @@ export async function loadInputs(
     try {
       for (const task of recipe.tasks) {
         advance(`images of ${task.id}`);
-        const set = await loadSet(task, base.config, normalisation);
+        const set = await loadSet(task, base.config, recipe.base);
         const head = await heads.read(
           task.head,
           { id: task.id, features: featureSize(base.config) },
@@ -118,11 +118,12 @@ export async function loadInputs(
 }
 
 function taskFingerprint({ set, head }: TaskInput): string {
+  const { store } = set.images;
   const bytes = ({ buffer, byteOffset, byteLength }: Int32Array | Float32Array) =>
     new Uint8Array(buffer, byteOffset, byteLength);
   return createHash('sha256')
     .update(JSON.stringify([set.classNames, set.images.normalisation]))
-    .update(set.images.store.pixels)
+    .update('pixels' in store ? store.pixels : store.identity)
     .update(bytes(set.labels))
     .update(bytes(head.weight.data))
     .digest('hex');
@@ -130,20 +131,25 @@ function taskFingerprint({ set, head }: TaskInput): string {
 
 /** The labelled images of a task, checked against the encoder. */
 async function loadSet(
-  { id, data }: Recipe['tasks'][number],
-  config: VisionConfig,
-  normalisation: Normalisation,
+  { id, data, head }: Recipe['tasks'][number],
+  { imageSize }: VisionConfig,
+  base: string,
 ): Promise<LabelledSet> {
-  const set = await readSpriteSheet(data, normalisation);
+  const set = await openLabelledSet(data, {
+    task: id,
+    classNames: typeof head === 'string' ? undefined : (await promptsOf(head)).classes,
+    preprocessing: () => readPreprocessing(base, imageSize),
+    normalisation: await readNormalisation(base),
+  });
   const { size } = set.images.store;
-  if (size !== config.imageSize) {
+  if (size !== imageSize) {
     throw new AppError('data.invalid', {
-      what: `the images of task "${id}" are ${String(size)} pixels wide, the encoder takes ${String(config.imageSize)}`,
+      what: `the images of task "${id}" are ${String(size)} pixels wide, the encoder takes ${String(imageSize)}`,
       where: data,
       hint: 'rebuild the image set at the size of the encoder',
     });
   }
-  return { ...set, images: { ...set.images, task: id } };
+  return set;
 }
 
 function requireClasses(

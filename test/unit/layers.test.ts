@@ -49,6 +49,7 @@ const forbidden: [from: string, to: string, rule: string][] = [
   ['main/runs/c.ts', 'main/hub/fetch.ts', 'only-faces-download'],
   ['main/adaptation/b.ts', 'main/data/labelled.ts', 'adaptation-sees-no-labels'],
   ['main/adaptation/c.ts', 'main/data/around.ts', 'adaptation-sees-no-labels'],
+  ['main/adaptation/d.ts', 'main/data/sources/thing.ts', 'adaptation-sees-no-labels'],
   ['main/lib/circle-end.ts', 'main/lib/circle.ts', 'no-cycles'],
   ['main/lib/e.ts', 'development-tool', 'product-imports-no-development-package'],
   ['main/lib/f.ts', 'main/lib/nowhere.ts', 'imports-resolve'],
@@ -105,7 +106,10 @@ beforeAll(async () => {
     write(`node_modules/${name}/index.js`, 'exports.thing = 1;\n');
   }
   for (const file of things) write(file, 'export const thing = 1;\n');
-  for (const file of ['main/data/labelled.ts', 'main/hub/fetch.ts', 'main/hub/cache.ts']) {
+  for (const file of [
+    ...['main/data/labelled.ts', 'main/data/sources/thing.ts'],
+    ...['main/hub/fetch.ts', 'main/hub/cache.ts'],
+  ]) {
     write(file, 'export const thing = 1;\n');
   }
   for (const [from, to] of [...forbidden, ...allowed]) writeImport(from, to);

@@ -97,6 +97,7 @@ export async function corruptImages(
   return {
     size,
     count,
+    identity: JSON.stringify([store.identity, choice, of]),
     read: async (indices) => corrupt(await store.read(indices), indices),
   };
 }

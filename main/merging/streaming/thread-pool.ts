@@ -10,7 +10,7 @@ import type {
   Tasks,
   ThreadFailure,
 } from './protocol.ts';
-import { threadProgram, type ThreadProgram } from './thread-program.ts';
+import { threadProgram, type ThreadProgram } from '../../lib/thread-program.ts';
 
 interface Waiting {
   readonly resolve: (answer: unknown) => void;
@@ -86,7 +86,7 @@ function threadLost(cause: Error): AppError {
 export class ThreadPool {
   readonly #threads: readonly Thread[];
 
-  constructor(count: number, data: MergeThreadData, program = threadProgram(data)) {
+  constructor(count: number, data: MergeThreadData, program = threadProgram('merge', data)) {
     this.#threads = Array.from({ length: count }, () => new Thread(program));
   }
 

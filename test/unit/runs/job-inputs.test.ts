@@ -156,7 +156,7 @@ const cases: readonly Damage[] = [
   },
   {
     what: 'an image cut short',
-    code: 'data.unreadable',
+    code: 'data.image_truncated',
     where: /digits\.png/,
     damage: cut('data/digits.png', 300),
   },
