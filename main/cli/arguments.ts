@@ -79,9 +79,14 @@ function readTokens(words: readonly string[], command: Command): Given {
   const options = new Map<string, string[]>();
   const positionals: string[] = [];
   let openList: string[] | undefined;
+  let last = -1;
   for (const token of tokens) {
-    if (token.kind === 'positional') {
-      (openList ?? positionals).push(token.value);
+    const word = words[token.index] ?? '';
+    // No option begins with a digit: "-0.3" is a number, which the parser takes for several options.
+    const isNumber = token.kind === 'option' && /^-\.?\d/.test(word);
+    if (token.kind === 'positional' || isNumber) {
+      if (token.index !== last) (openList ?? positionals).push(word);
+      last = token.index;
       continue;
     }
     openList = undefined;

@@ -56,6 +56,13 @@ describe('parseArguments', () => {
     });
   });
 
+  it('takes numbers below zero as values, wherever they stand in a list', () => {
+    expect(parse('evaluate merged --tasks -0.3 1 -.5 -12 --quiet')).toMatchObject({
+      values: { tasks: ['-0.3', '1', '-.5', '-12'], quiet: true },
+      positionals: ['merged'],
+    });
+  });
+
   it('takes words after "--" as they are', () => {
     expect(parse('merge --out=-x -- --odd name')).toMatchObject({
       values: { out: '-x' },
