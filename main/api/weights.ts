@@ -2,6 +2,7 @@
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
 import { call, count, handle, name } from './common.ts';
+import { loraContract } from './lora.ts';
 import { parameter } from './merge.ts';
 
 const settings = z.record(
@@ -186,6 +187,28 @@ const progress = z.strictObject({
 });
 export type WeightsProgress = z.output<typeof progress>;
 
+const scan = z.strictObject({
+  draft: weightsDraft,
+  /** Every value that is no number; or a few tensors of each model compared with those of the base. */
+  check: z.enum(['non_finite', 'distance']),
+});
+export type WeightsScan = z.output<typeof scan>;
+
+const scanProgress = z.strictObject({
+  type: z.literal('progress'),
+  /** Tensors. */
+  done: count,
+  total: count,
+});
+export type WeightsScanProgress = z.output<typeof scanProgress>;
+
+const scanned = z.strictObject({
+  type: z.literal('scanned'),
+  findings: z.array(finding),
+  tensorCount: count,
+});
+export type WeightsScanned = z.output<typeof scanned>;
+
 export const weightsContract = {
   methods: call.output(z.array(method)),
   describe: call.input(z.strictObject({ handle })).output(card),
@@ -198,6 +221,11 @@ export const weightsContract = {
   start: call
     .input(weightsDraft)
     .output(eventIterator(z.discriminatedUnion('type', [progress, finished]))),
+  /** Reads weights as the check asks; ending the iteration cancels. */
+  scan: call
+    .input(scan)
+    .output(eventIterator(z.discriminatedUnion('type', [scanProgress, scanned]))),
+  lora: loraContract,
   /** Removes what an interrupted merge has left beside its output. */
   discard: call.input(z.strictObject({ output: handle })).output(z.void()),
 };

@@ -1,15 +1,22 @@
 /** Handlers of the Merge view for weights alone. */
 import { basename } from 'node:path';
-import type { WeightsFinished, WeightsProgress } from '../../api/weights.ts';
+import type {
+  WeightsFinished,
+  WeightsProgress,
+  WeightsScanned,
+  WeightsScanProgress,
+} from '../../api/weights.ts';
 import { methodOf } from '../../merging/planning/check-settings.ts';
 import { callError } from '../failures.ts';
 import { implementer } from '../implementer.ts';
+import { loraHandlers } from '../lora/handlers.ts';
 import { streamOf } from '../stream.ts';
 import { describeWeights, inspectWeights } from './describe.ts';
 import { mergeWeights } from './merge.ts';
 import { weightsMethods } from './methods.ts';
 import { weightsPlan } from './prepare.ts';
 import { formOf, readFileRecipe } from './recipes.ts';
+import { scanWeights } from './scan.ts';
 import { summaryOf } from './summary.ts';
 import { discardUnfinished } from './unfinished.ts';
 
@@ -51,6 +58,16 @@ export const weightsHandlers = {
         }),
     ),
   ),
+
+  scan: on.scan.handler(({ input, context: { session }, signal }) =>
+    streamOf<WeightsScanProgress | WeightsScanned>(
+      signal,
+      (error) => callError(error, session.log),
+      async (push, stopped) => push(await scanWeights(input, session, stopped, push)),
+    ),
+  ),
+
+  lora: loraHandlers,
 
   discard: on.discard.handler(async ({ input, context: { session } }) => {
     await session.jobs.stoppedMerge();

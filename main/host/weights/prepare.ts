@@ -1,11 +1,12 @@
 /** A draft laid out and checked: planning's pre-flight in the words of the window. */
-import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname } from 'node:path';
-import type { WeightsDraft, WeightsPlan } from '../../api/weights.ts';
+import type { WeightsDraft, WeightsFinding, WeightsPlan } from '../../api/weights.ts';
 import type { MergePlan } from '../../merging/plan.ts';
+import type { Finding } from '../../merging/planning/findings.ts';
 import { prepareMerge, type PreparedMerge } from '../../merging/planning/prepare.ts';
 import { budgetOf, defaultCeiling } from '../../merging/streaming/budget.ts';
+import { freeBytes } from '../free-bytes.ts';
 import type { Session } from '../session.ts';
 import { fixesOf } from './fixes.ts';
 import { recipeOf } from './recipes.ts';
@@ -36,13 +37,7 @@ export async function weightsPlan(draft: WeightsDraft, session: Session): Promis
       // The time stands among the needs.
       findings: findings
         .filter(({ id }) => id !== 'time')
-        .map((found) => ({
-          severity: found.severity,
-          title: found.title,
-          what: found.what,
-          tensors: { examples: [...found.tensors.examples], count: found.tensors.count },
-          fixes: fixesOf(found, draft, session),
-        })),
+        .map((found) => findingCard(found, draft, session)),
       needs: plan === undefined ? null : await needsOf(prepared, plan, draft, location),
       location,
       unfinished: location !== null && (await unfinishedMerges(location)).length > 0,
@@ -51,6 +46,18 @@ export async function weightsPlan(draft: WeightsDraft, session: Session): Promis
   } finally {
     await prepared.close();
   }
+}
+
+/** A finding in the words of the window, with what one click does about it. */
+export function findingCard(found: Finding, draft: WeightsDraft, session: Session): WeightsFinding {
+  const { severity, title, what, tensors } = found;
+  return {
+    severity,
+    title,
+    what,
+    tensors: { examples: [...tensors.examples], count: tensors.count },
+    fixes: fixesOf(found, draft, session),
+  };
 }
 
 async function needsOf(
@@ -73,9 +80,4 @@ async function needsOf(
     threads,
     freeDiskBytes: location === null ? null : await freeBytes(dirname(location)),
   };
-}
-
-async function freeBytes(folder: string): Promise<number | null> {
-  const found = await statfs(folder).catch(() => undefined);
-  return found === undefined ? null : found.bavail * found.bsize;
 }

@@ -7,7 +7,12 @@ import type { GivenParameters, ParameterPlace } from '../../lib/parameters.ts';
 import { linearAlgebra } from '../linear-algebra.ts';
 import { checkAdapters, type CombinedWeight } from './check-adapters.ts';
 import type { CombinationId, CombineOptions } from './combine.ts';
-import { checkExtraction, extractAdapter, type ExtractionReport } from './extract.ts';
+import {
+  checkExtraction,
+  extractAdapter,
+  type ExtractionReport,
+  type ExtractionSize,
+} from './extract.ts';
 import { mergeAdapters } from './merge-adapters.ts';
 import { combinationSettings } from './combination-records.ts';
 import { extractionSettings, type ExtractionId } from './extraction-records.ts';
@@ -82,13 +87,22 @@ export interface ExtractionRequest {
   readonly parameters: GivenParameters;
 }
 
-/** Weights that an adapter could hold, by their shapes: whether they differ is not known before they are read. */
+export interface ExtractionPreview {
+  readonly size: ExtractionSize;
+  /** Those that an adapter could hold; whether they differ is not known before they are read. */
+  readonly weights: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+/** Reads headers alone, and throws what extracting throws before it reads a weight. */
 export async function previewExtraction(
   { by, tuned, base, parameters }: ExtractionRequest,
   where: ParameterPlace,
-): Promise<readonly { readonly name: string; readonly shape: readonly number[] }[]> {
-  extractionSettings(by, parameters, where);
-  return withCheckpoints(base, tuned, (from, to) => Promise.resolve(checkExtraction(from, to)));
+): Promise<ExtractionPreview> {
+  const { size } = extractionSettings(by, parameters, where);
+  const weights = await withCheckpoints(base, tuned, (from, to) =>
+    Promise.resolve(checkExtraction(from, to)),
+  );
+  return { size, weights };
 }
 
 /** Throws `merge.incompatible`, `recipe.*`, `file.*`, what the readers throw, and CancelledError. */

@@ -109,7 +109,8 @@ export async function checkResources(
   return found;
 }
 
-function isOccupied(path: string): boolean {
+/** Whether a merge to this place would find something there. */
+export function isOccupied(path: string): boolean {
   if (!existsSync(path)) return false;
   return !statSync(path).isDirectory() || readdirSync(path).length > 0;
 }
@@ -122,7 +123,8 @@ function secondsText(seconds: number): string {
   return seconds < 1 ? 'less than a second' : `about ${Math.round(seconds)} s`;
 }
 
-function sizeText(bytes: number): string {
+/** As findings write a number of bytes. */
+export function sizeText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
   return `${Number((bytes / 1000 ** power).toPrecision(3))} ${units[power] ?? ''}`;

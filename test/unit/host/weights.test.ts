@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { WeightsDraft, WeightsFinished, WeightsForm } from '../../../main/api/weights.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
+import { writeSafetensors, type TensorToWrite } from '../../../main/checkpoints/writer.ts';
 import { methods } from '../../../main/merging/index.ts';
 import { executePlan } from '../../../main/merging/streaming/execute-plan.ts';
 import { recipeFromFlags } from '../../../main/merging/planning/from-flags.ts';
@@ -229,6 +230,67 @@ describe('a merge', () => {
     expect(handles['base']).toBe(at('base'));
     await expectFailed(merged(draft(), busy.client), 'run.busy');
     await busy.client.runs.cancel({ run });
+  });
+});
+
+describe('a scan', () => {
+  const scan = async (check: 'non_finite' | 'distance', input = draft()) => {
+    for await (const event of await host.client.weights.scan({ draft: input, check })) {
+      if (event.type === 'scanned') return event;
+    }
+    throw new Error('it was cancelled');
+  };
+  const broken = async () => {
+    const data = new Float32Array(256);
+    data.set([NaN, Infinity], 7);
+    const name = 'model.layers.0.self_attn.q_proj.weight';
+    const original = await openCheckpoint(join(folder, 'math'));
+    const tensors: TensorToWrite[] = [];
+    for (const { name: key, shape } of original.tensors.values()) {
+      const values = key === name ? data : (await original.read(key)).data;
+      tensors.push({ name: key, dtype: 'F32', shape, data: values });
+    }
+    await original.close();
+    const file = join(folder, 'math', weightFile);
+    await writeSafetensors(file, tensors, new Map(), { allowNonFinite: true });
+    return name;
+  };
+
+  it('finds values that are no numbers, and where', async () => {
+    expect(await scan('non_finite')).toEqual({ type: 'scanned', findings: [], tensorCount: 36 });
+    const name = await broken();
+    const { findings } = await scan('non_finite');
+    expect(findings).toMatchObject([
+      { severity: 'error', title: 'NaN or infinite values', tensors: { examples: [name] } },
+    ]);
+    expect(findings[0]!.what).toContain('2 NaN or infinite values');
+  });
+
+  it('finds models of another base', async () => {
+    // Numbers drawn anew are as far from the base as can be.
+    const { findings, tensorCount } = await scan('distance');
+    expect(findings.map(({ title }) => title)).toEqual(['Far from the base', 'Far from the base']);
+    expect(tensorCount).toBe(8);
+    const copies = form({ models: [{ handle: at('base'), on: null, settings: {} }] });
+    const lone = draft({ source: { ...copies, method: 'linear', base: null } });
+    expect(await scan('distance', lone)).toMatchObject({ findings: [], tensorCount: 0 });
+  });
+
+  it('of what cannot be merged is refused', async () => {
+    await expectFailed(
+      scan('non_finite', draft({ source: form({ base: null }) })),
+      'merge.preflight',
+    );
+  });
+
+  it('can be cancelled', async () => {
+    for await (const event of await host.client.weights.scan({
+      draft: draft(),
+      check: 'non_finite',
+    })) {
+      if (event.type === 'progress') break;
+    }
+    expect((await scan('non_finite')).tensorCount).toBe(36);
   });
 });
 
