@@ -72,7 +72,7 @@ function checkConfig(expert: Checkpoint, config: VisionConfig, basePath: string)
     where: expert.path,
     projected: width !== undefined,
     // Vision encoders without a projection of their own seldom state its width.
-    ...(width === undefined ? {} : { width }),
+    width,
   });
   for (const key of Object.keys(config) as (keyof VisionConfig)[]) {
     if (found[key] === config[key]) continue;

@@ -58,7 +58,11 @@ export function featureSize({ projectionSize, hiddenSize }: VisionConfig): numbe
  */
 export function parseVisionConfig(
   json: unknown,
-  { where, projected, width = 512 }: { where: string; projected: boolean; width?: number },
+  {
+    where,
+    projected,
+    width = 512,
+  }: { where: string; projected: boolean; width?: number | undefined },
 ): VisionConfig {
   if (json === undefined) {
     throw new AppError('model.config_missing', {

@@ -18,8 +18,12 @@ export interface VisionModel {
  */
 export function visionArchitecture(checkpoint: Checkpoint): VisionConfig {
   const where = checkpoint.path;
-  const projected = checkpoint.tensors.has('visual_projection.weight');
-  const config = parseVisionConfig(checkpoint.config, { where, projected });
+  const projection = checkpoint.tensors.get('visual_projection.weight');
+  const config = parseVisionConfig(checkpoint.config, {
+    where,
+    projected: projection !== undefined,
+    width: projection?.shape[0],
+  });
   for (const [name, shape] of visionTensors(config)) {
     const info = checkpoint.tensors.get(name);
     if (info === undefined) {

@@ -5,6 +5,7 @@ import type { StoredCheckpoint } from '../../../main/checkpoints/checkpoint.ts';
 import { openExpert, openModel } from '../../../main/checkpoints/open-model.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
 
+const projection = 'visual_projection.weight';
 const golden = new URL('../../golden/', import.meta.url).pathname;
 
 async function valuesOf(checkpoint: StoredCheckpoint): Promise<Map<string, readonly number[]>> {
@@ -48,4 +49,29 @@ test('an adapter that does not fit is refused, and without a base it says that i
   const alone = await openExpert(adapter, undefined);
   expect(alone.warnings.join()).toContain('not a model');
   await alone.close();
+});
+
+test('a vision encoder without projection has that of its base, if the base has one', async () => {
+  const base = join(golden, 'zero-shot/openai-style');
+  const lone = join(golden, 'vit/quick-gelu');
+  const expert = await openExpert(lone, base);
+  expect(expert.warnings.join()).toContain('projection is that of the base');
+  const alone = await openModel(lone);
+  expect([...expert.tensors.keys()]).toEqual([...alone.tensors.keys(), projection]);
+  const whole = await openModel(base);
+  expect(await expert.read(projection)).toEqual(await whole.read(projection));
+  expect(expert.locate(projection)).toEqual(whole.locate(projection));
+  const [name = ''] = alone.tensors.keys();
+  expect(await expert.read(name)).toEqual(await alone.read(name));
+  for (const checkpoint of [expert, alone, whole]) await checkpoint.close();
+
+  for (const [path, of] of [
+    [lone, lone],
+    [base, base],
+    [lone, undefined],
+  ] as const) {
+    const same = await openExpert(path, of);
+    expect(same.warnings.join()).not.toContain('projection');
+    await same.close();
+  }
 });
