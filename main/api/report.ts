@@ -12,6 +12,11 @@ const taskDetails = z.strictObject({
   images: count,
   /** Whether the images were drawn by a program instead of collected. */
   synthetic: z.boolean(),
+  /** Set where no method saw its expert or its images before it was measured. */
+  unseen: z.literal(true).optional(),
+  corruption: z
+    .strictObject({ kind: z.string(), severity: z.int().min(1).max(5), constants: z.string() })
+    .optional(),
 });
 
 /** A task whose images came to get few of its classes while a method adapted. */
@@ -32,8 +37,11 @@ export type Collapse = z.output<typeof collapseSchema>;
 export const methodReportSchema = z.strictObject({
   id: z.string(),
   title: z.string(),
+  /** Over the tasks that the method saw. */
   average: share,
-  /** Mean over the tasks of accuracy ÷ individual accuracy; null without individual models. */
+  /** Over those that it did not. */
+  unseenAverage: share.optional(),
+  /** Mean over the tasks that the method saw of accuracy ÷ individual accuracy; null without individual models. */
   normalizedAverage: z.number().min(0).nullable(),
   /** By task id. */
   accuracy: z.record(z.string(), share),
@@ -71,6 +79,8 @@ export const reportSchema = z.strictObject({
     precision: z.string(),
     threads: count,
   }),
+  /** Where batches held images of all tasks in random order; not said of batches of a single task. */
+  mixed: z.strictObject({ adaptation: z.boolean(), evaluation: z.boolean() }).optional(),
   /** In words, which unlabelled images the adaptation saw. */
   adaptationData: z.string(),
   /** Task ids in recipe order. */

@@ -100,7 +100,7 @@ async function routingHeatmap(
     {
       title: `Routing weights of ${best.title}: mean over the test images of each task`,
       tasks: report.tasks,
-      experts: report.tasks,
+      experts: report.taskDetails.filter(({ unseen }) => unseen !== true).map(({ id }) => id),
       lambda: summariseRouting(routing).mean,
       ...(typeof centre === 'number' ? { centre } : {}),
     },

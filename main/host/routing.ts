@@ -2,6 +2,7 @@
 import type { Tensor } from '../lib/tensor.ts';
 import { summariseRouting } from '../routing/summary.ts';
 import { readEvents } from '../runs/events.ts';
+import { seenTasks } from '../runs/protocol.ts';
 import type { RecipeMethod, Recipe } from '../runs/recipe.ts';
 import { readRunRecipe, type RunFolder } from '../runs/run-folder.ts';
 import { lambda0Of } from './curves.ts';
@@ -63,7 +64,7 @@ export const routingHandlers = {
       method: entry.id,
       title: methodTitle(entry),
       tasks: [...tasks],
-      experts: recipe.tasks.map(({ id }) => id),
+      experts: seenTasks(recipe).map(({ id }) => id),
       layers: mean.length,
       lambda0: lambda0Of(entry),
       images: Object.fromEntries([...routing].map(([task, { shape }]) => [task, shape[0] ?? 0])),
@@ -87,7 +88,7 @@ export const routingHandlers = {
     const found = await routed(session, input.run, input.method);
     const { shape, data } = ofTask(found, input.task);
     const [images = 0, layers = 0, experts = 0] = shape;
-    const expert = found.recipe.tasks.findIndex(({ id }) => id === input.expert);
+    const expert = seenTasks(found.recipe).findIndex(({ id }) => id === input.expert);
     if (input.layer >= layers || expert === -1) {
       throw noResult(found.run, `there is no layer ${input.layer} or no expert "${input.expert}"`);
     }

@@ -5,6 +5,7 @@ import { readJsonLines } from '../lib/durable.ts';
 import { resolveParameters } from '../lib/parameters.ts';
 import { allParameters, catalogueEntry, methodCatalogue } from './catalogue.ts';
 import { timingSchema } from './events.ts';
+import { seenTasks } from './protocol.ts';
 import { resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
 import type { Report } from './report.ts';
 import { listRuns, readRunRecipe, readRunReport, type RunFolder } from './run-folder.ts';
@@ -57,12 +58,13 @@ export function conditionsOf(
   { title, threads }: Pick<Report['engine'], 'title' | 'threads'>,
 ): string {
   const found = catalogueEntry(entry.method);
-  const parameters = allParameters(found, entry.parameters, recipe.tasks.length, entry.id);
+  const parameters = allParameters(found, entry.parameters, seenTasks(recipe).length, entry.id);
   return JSON.stringify([
     entry.method,
     Object.entries(parameters).filter(([key]) => !timeless.has(key)),
     recipe.base,
     recipe.tasks.map(({ data }) => data),
+    recipe.unseen ?? [],
     recipe.adaptation.batch,
     recipe.evaluation.batch,
     recipe.monitor?.images ?? 0,

@@ -21,6 +21,7 @@ import { meanRouting, summariseRouting } from '../routing/summary.ts';
 import { usesImages } from './catalogue.ts';
 import type { RunInputs } from './inputs.ts';
 import type { MethodResult } from './method-result.ts';
+import { seenTasks } from './protocol.ts';
 import { formatRecipe, resolveRecipePaths, type Recipe } from './recipe.ts';
 import { isMerged, type Report } from './report.ts';
 import { prepareMethod } from './run-method.ts';
@@ -140,7 +141,7 @@ async function describeExport(
       model,
       values,
       base: { name: basename(recipe.base), ...sha256(inputs, 'base') },
-      experts: recipe.tasks.map((task) => ({ name: task.id, ...sha256(inputs, `expert/${task.id}`) })),
+      experts: seenTasks(recipe).map((task) => ({ name: task.id, ...sha256(inputs, `expert/${task.id}`) })),
       tasks: inputs.tasks.map(({ id: task, head, set }) => ({
         head,
         title: set.title,

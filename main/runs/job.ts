@@ -11,6 +11,7 @@ import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
 import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
+import { adaptationDataText, corruptionOf, seenTasks } from './protocol.ts';
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
 import { formatReport, normalizedAverage, type Report } from './report.ts';
 import { lockRun, markRun, readRunRecipe, readRunRecord, readRunReport, type RunFolder } from './run-folder.ts';
@@ -216,14 +217,19 @@ function assembleReport(
   results: readonly MethodResult[],
 ): Report {
   const tasks = inputs.tasks.map(({ id }) => id);
+  const seen = seenTasks(recipe).map(({ id }) => id);
   const individual = results.find(({ report }) => (report.method ?? report.id) === 'individual');
+  const mixed = {
+    adaptation: recipe.adaptation.mixed === true,
+    evaluation: recipe.evaluation.mixed === true,
+  };
   return {
     schema: 1,
     recipe: recipeHash(recipe),
     seed: recipe.seed,
     engine: { ...description },
-    adaptationData:
-      'the test images of every task without their labels (transductive, as in the papers of AdaMerging and WEMoE)',
+    ...(Object.values(mixed).some(Boolean) && { mixed }),
+    adaptationData: adaptationDataText(recipe),
     tasks,
     taskDetails: inputs.tasks.map(({ id, set }) => ({
       id,
@@ -231,10 +237,12 @@ function assembleReport(
       classes: set.classNames.length,
       images: set.labels.length,
       synthetic: set.synthetic,
+      ...(!seen.includes(id) && { unseen: true as const }),
+      corruption: corruptionOf(recipe, id),
     })),
     methods: results.map(({ report }) => ({
       ...report,
-      normalizedAverage: normalizedAverage(report.accuracy, individual?.report.accuracy, tasks),
+      normalizedAverage: normalizedAverage(report.accuracy, individual?.report.accuracy, seen),
     })),
     run: '.',
     exported: null,

@@ -4,7 +4,8 @@
  */
 import { imageBatch } from '../data/images.ts';
 import type { Engine } from '../engine/engine.ts';
-import { argmax, compileEncoder } from '../evaluation/evaluate.ts';
+import { compileEncoder } from '../evaluation/evaluate.ts';
+import { argmax } from '../evaluation/tally.ts';
 import { permutation, randomStream } from '../lib/random.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { logits } from '../models/head.ts';

@@ -148,7 +148,7 @@ async function adaptationTasks(
   for (const [k, { set, head }] of inputs.tasks.entries()) {
     const unlabelled = { images: set.images, head };
     const expert = inputs.experts[k];
-    if (objective === 'entropy' || expert === undefined) {
+    if (objective !== 'distillation' || expert === undefined) {
       tasks.push(unlabelled);
       continue;
     }
@@ -174,6 +174,7 @@ function adaptationOptions(
     batch,
     reduction: settings.reduction?.adaptation ?? 'per-sample',
     seed: recipe.seed,
+    mixed: recipe.adaptation.mixed === true,
     tasksPerCall: tasksPerCall(model.config, batch, inputs.tasks.length),
   };
 }

@@ -6,8 +6,9 @@ import {
   compileEncoder,
   evaluateTask,
   perClassAccuracy,
-  type TaskEvaluation,
 } from '../evaluation/evaluate.ts';
+import { evaluateMixed } from '../evaluation/evaluate-mixed.ts';
+import type { TaskEvaluation } from '../evaluation/tally.ts';
 import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
@@ -23,6 +24,8 @@ import type { MethodResult } from './method-result.ts';
 import type { MethodReport } from './report.ts';
 import { averageAccuracy } from './report.ts';
 import { runAdaptation, type Adapted, type ResumedAdaptation } from './run-adaptation.ts';
+import { seenTasks } from './protocol.ts';
+import { seenPart } from './seen.ts';
 import type { StateToKeep } from './state-keeper.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
 
@@ -65,7 +68,7 @@ export async function prepareMethod(
   context: Pick<MethodContext, 'recipe' | 'inputs' | 'engine' | 'signal'> &
     Partial<Pick<MethodContext, 'onProgress'>>,
 ): Promise<PreparedMethod | undefined> {
-  const { recipe, inputs, signal } = context;
+  const { recipe, inputs, signal } = seenPart(context);
   const found = catalogueEntry(entry.method);
   const where = `method "${entry.id}" of recipe "${recipe.name}"`;
   const parameters = allParameters(found, entry.parameters, recipe.tasks.length, where);
@@ -153,13 +156,13 @@ export async function runMethod(
     await context.log({ type: 'method.started', method: entry.id, steps });
   }
   const adapted: Adapted =
-    prepared?.settings === undefined
+    prepared?.settings === undefined || prepared.model.trainables.length === 0
       ? { values: new Map(), stopped: undefined, collapses: [] }
-      : await runAdaptation(entry.id, prepared.model, prepared.settings, resumed, context);
+      : await runAdaptation(entry.id, prepared.model, prepared.settings, resumed, seenPart(context));
   const { values } = adapted;
   const evaluations = await evaluateAll(entry, prepared, values, context);
   return {
-    report: reportOf(entry, prepared, adapted, evaluations, context.inputs),
+    report: reportOf(entry, prepared, adapted, evaluations, context.recipe),
     values,
     routing: new Map(
       evaluations.flatMap(({ task, routing }) => (routing === undefined ? [] : [[task, routing]])),
@@ -185,27 +188,37 @@ async function evaluateAll(
   const { batch } = recipe.evaluation;
   const reduction = prepared?.settings?.reduction?.evaluation ?? noRouting;
   const total = inputs.tasks.reduce((sum, { set }) => sum + set.labels.length, 0);
-  const evaluations: TaskEvaluation[] = [];
   const compile = (model: MergedModel) =>
     compileEncoder(engine, model, values, { batch, reduction });
   const shared = prepared === undefined ? undefined : await compile(prepared.model);
+  const told = async (evaluation: TaskEvaluation) => {
+    const { task, accuracy, correct, images } = evaluation;
+    const method = entry.id;
+    await context.log({ type: 'evaluation', method, task, accuracy, correct, images });
+    return evaluation;
+  };
+  const evaluations: TaskEvaluation[] = [];
   let before = 0;
+  const onImages = (done: number) => {
+    context.onProgress({ phase: 'evaluating', done: before + done, total, unit: 'images' });
+  };
+  const options = { batch, signal, onImages, hold };
   try {
+    if (shared !== undefined && recipe.evaluation.mixed === true) {
+      const { seed } = recipe;
+      const found = await evaluateMixed(shared, inputs.tasks, { ...options, seed });
+      for (const evaluation of found) evaluations.push(await told(evaluation));
+      return evaluations;
+    }
     for (const [index, { id, set, head }] of inputs.tasks.entries()) {
       const expert = inputs.experts[index];
       if (expert === undefined) throw new Error(`task ${id} has no expert`);
       const encoder = shared ?? (await compile(staticModel(expert)));
-      const onImages = (done: number) => {
-        context.onProgress({ phase: 'evaluating', done: before + done, total, unit: 'images' });
-      };
-      const evaluation = await evaluateTask(encoder, set, head, { batch, signal, onImages, hold }).finally(
-        () => (shared === undefined ? encoder.dispose() : undefined),
+      const evaluation = await evaluateTask(encoder, set, head, options).finally(() =>
+        shared === undefined ? encoder.dispose() : undefined,
       );
-      const { accuracy, correct, images } = evaluation;
-      const method = entry.id;
-      await context.log({ type: 'evaluation', method, task: id, accuracy, correct, images });
-      evaluations.push(evaluation);
-      before += images;
+      evaluations.push(await told(evaluation));
+      before += evaluation.images;
     }
   } finally {
     await shared?.dispose();
@@ -218,7 +231,7 @@ function reportOf(
   prepared: PreparedMethod | undefined,
   { stopped, collapses }: Adapted,
   evaluations: readonly TaskEvaluation[],
-  inputs: RunInputs,
+  recipe: Recipe,
 ): MethodReport {
   const accuracy = Object.fromEntries(evaluations.map(({ task, accuracy: a }) => [task, a]));
   const reduction = prepared?.settings?.reduction;
@@ -228,8 +241,9 @@ function reportOf(
     title: titleOf(entry),
     average: averageAccuracy(
       accuracy,
-      inputs.tasks.map(({ id }) => id),
+      seenTasks(recipe).map(({ id }) => id),
     ),
+    ...(recipe.unseen && { unseenAverage: averageAccuracy(accuracy, recipe.unseen) }),
     // Filled in when the individual models are known.
     normalizedAverage: null,
     accuracy,

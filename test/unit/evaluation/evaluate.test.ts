@@ -2,13 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
 import type { LabelledSet } from '../../../main/data/labelled.ts';
 import {
-  argmax,
   compileEncoder,
   evaluateTask,
   perClassAccuracy,
   type Encoder,
 } from '../../../main/evaluation/evaluate.ts';
+import { evaluateMixed } from '../../../main/evaluation/evaluate-mixed.ts';
+import { argmax } from '../../../main/evaluation/tally.ts';
 import { CancelledError } from '../../../main/lib/errors.ts';
+import type { Tensor } from '../../../main/lib/tensor.ts';
 import { initialValues, staticModel } from '../../../main/models/merged-model.ts';
 import { onnx } from '../../support/adaptation-step.ts';
 import { expertSet, pickImages, randomImages, tinyConfig } from '../../support/tiny-models.ts';
@@ -145,5 +147,72 @@ describe('an encoder', () => {
     expect(encoder.layers).toBe(0);
     expect((await encoder.encode(images)).routing).toEqual([]);
     await encoder.dispose();
+  });
+});
+
+describe('evaluating in batches of mixed tasks', () => {
+  const others: LabelledSet = {
+    ...set,
+    images: { ...set.images, task: 'others' },
+    labels: Int32Array.of(0, 1, 2, 3, 2, 1, 0),
+  };
+  const otherHead = { ...head, task: 'others' };
+  const tasks = [
+    { set, head },
+    { set: others, head: otherHead },
+  ];
+
+  it.each([1, 3, 100])('gives each image the head of its task, in batches of %i', async (batch) => {
+    const encoder = fakeEncoder(2);
+    const done: number[] = [];
+    const onImages = (count: number) => done.push(count);
+    const found = await evaluateMixed(encoder, tasks, { batch, seed: 1, onImages });
+    // Every image has its own λ here, so company changes nothing.
+    const alone = [
+      await evaluateTask(encoder, set, head, { batch: 7 }),
+      await evaluateTask(encoder, others, otherHead, { batch: 7 }),
+    ];
+    expect(found).toEqual(alone);
+    expect(done.at(-1)).toBe(14);
+    expect(encoder.batches[0]).toBe(Math.min(batch, 14));
+  });
+
+  it('mixes: images of both tasks share a batch', async () => {
+    const model = createWemoe(expertSet(2), { depth: 2, lambda: 0.3, seed: 1 });
+    const size = tinyConfig.imageSize;
+    const bright = (task: string, value: number): LabelledSet => ({
+      ...set,
+      labels: new Int32Array(4),
+      images: {
+        task,
+        store: { size, count: 4, pixels: new Uint8Array(4 * size * size * 3).fill(value) },
+        normalisation: { mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25] },
+      },
+    });
+    const weight = { shape: [4, 16], data: new Float32Array(64).fill(0.1) };
+    const both = ['dark', 'light'].map((task, i) => ({
+      set: bright(task, 250 * i),
+      head: { task, weight },
+    }));
+    const values = new Map(
+      [...initialValues(model)].map(([name, { shape, data }]) => [
+        name,
+        { shape, data: data.map((x) => 20 * x) },
+      ]),
+    );
+    const options = { batch: 8, reduction: 'batch-mean' } as const;
+    const encoder = await compileEncoder(onnx, model, values, options);
+    const lambdaOf = (routing: Tensor | undefined) => routing!.data.slice(0, 2);
+    const mixed = await evaluateMixed(encoder, both, { batch: 8, seed: 0 });
+    const dark = await evaluateTask(encoder, both[0]!.set, both[0]!.head, { batch: 8 });
+    const light = await evaluateTask(encoder, both[1]!.set, both[1]!.head, { batch: 8 });
+    await encoder.dispose();
+    const [apart, other] = [lambdaOf(dark.routing), lambdaOf(light.routing)];
+    expect(apart).not.toEqual(other);
+    // λ is averaged over four dark and four light images.
+    const mean = apart.map((x, k) => (x + other[k]!) / 2);
+    for (const { routing } of mixed) {
+      lambdaOf(routing).forEach((x, k) => expect(x).toBeCloseTo(mean[k]!, 4));
+    }
   });
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createOnnxEngine } from '../../../main/engine/onnx/engine.ts';
-import { argmax } from '../../../main/evaluation/evaluate.ts';
+import { argmax } from '../../../main/evaluation/tally.ts';
 import { exportModel } from '../../../main/exporting/export.ts';
 import { modelOutputs, type Outputs } from '../../../main/exporting/verify.ts';
 import type { Tensor } from '../../../main/lib/tensor.ts';
