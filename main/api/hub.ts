@@ -95,6 +95,8 @@ export const hubContract = {
     )
     .output(state),
   presets: call.output(z.array(preset)),
+  /** Models that the open project names and that are not on this machine. */
+  missing: call.output(z.array(modelName)),
   /** Asks the Hub, but for models that are here and named by their commit. */
   size: call.input(z.strictObject({ models })).output(size),
   /** Ending the iteration cancels; what is there is kept, and the next call goes on with it. */

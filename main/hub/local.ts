@@ -50,6 +50,6 @@ export function notDownloaded(names: readonly HubName[], where?: string): AppErr
         ? `${listed} is a model of the Hugging Face Hub that is not on this machine`
         : `${listed} are models of the Hugging Face Hub that are not on this machine`,
     ...(where === undefined ? {} : { where }),
-    hint: `download with "mergewright hub get ${texts.join(' ')}"${size}, or give the path of a local copy`,
+    hint: `download ${names.length === 1 ? 'it' : 'them'}${size} in the Project view or with "mergewright hub get ${texts.join(' ')}"`,
   });
 }

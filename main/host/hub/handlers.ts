@@ -1,7 +1,7 @@
 /** Handlers of downloads from the Hub. */
 import type { HubFinished, HubProgress } from '../../api/hub.ts';
 import { findLocalModel, notDownloaded } from '../../hub/local.ts';
-import { requireHubName } from '../../hub/name.ts';
+import { formatHubName, isHubReference, requireHubName } from '../../hub/name.ts';
 import { withBase, withExpert } from '../../runs/project.ts';
 import { bundledPrompts } from '../../text/prompts.ts';
 import { callError } from '../failures.ts';
@@ -26,6 +26,14 @@ export const hubHandlers = {
   ),
 
   presets: on.presets.handler(({ context: { session } }) => session.hub.presets()),
+
+  missing: on.missing.handler(async ({ context: { session } }) => {
+    const { base, tasks } = (await session.openedProject())?.materials ?? { base: null, tasks: [] };
+    const named = [...(base === null ? [] : [base]), ...tasks.map(({ expert }) => expert)];
+    const names = named.filter(isHubReference).map(requireHubName);
+    const missing = names.filter((name) => findLocalModel(name) === undefined).map(formatHubName);
+    return [...new Set(missing)];
+  }),
 
   size: on.size.handler(({ input, context: { session }, signal }) =>
     session.hub.size(input.models, signal),

@@ -134,6 +134,8 @@ it('sizes, then downloads, then the models are the project’s', async () => {
   const elsewhere = await client.project.overview();
   expect(elsewhere?.baseProblem?.code).toBe('hub.not_downloaded');
   expect(elsewhere?.tasks.at(-1)?.problem?.code).toBe('hub.not_downloaded');
+  const missing = await client.hub.missing();
+  expect(missing.map((name) => name.split('@')[0])).toEqual(models);
 });
 
 describe('a download', () => {
