@@ -40,9 +40,22 @@ const openDialogs: Record<Exclude<Purpose, SavePurpose>, OpenDialogOptions> = {
     filters: [weights, anyFile],
   },
   data: {
-    title: 'Choose the folder with the images',
+    title: 'Choose the folder with the images: a folder for each class, Parquet or IDX files',
     buttonLabel: 'Use images',
     properties: ['openDirectory'],
+  },
+  'data-file': {
+    title: 'Choose the file with the images: Parquet, IDX or a list',
+    buttonLabel: 'Use images',
+    properties: ['openFile'],
+    filters: [
+      {
+        name: 'Image sets (Parquet, IDX, CSV, sprite sheets)',
+        // A pattern may not hold the hyphen of images-idx3-ubyte; the kind of a file is found by its name anyway.
+        extensions: ['parquet', 'csv', 'tsv', 'json', 'gz'],
+      },
+      anyFile,
+    ],
   },
   export: {
     title: 'Choose where the exported model goes',

@@ -28,6 +28,8 @@ const task = z.strictObject({
   data: z
     .strictObject({
       location: z.string(),
+      /** Of which kind the set is, in words: "Parquet". */
+      kind: z.string(),
       images: count,
       classNames: z.array(z.string()),
       /** Images of each class. */

@@ -36,6 +36,7 @@ export const choosing = z.enum([
   'experts',
   'head',
   'data',
+  'data-file',
   'export',
   'models',
   'model-files',

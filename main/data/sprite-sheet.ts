@@ -36,6 +36,7 @@ type Sheet = z.infer<typeof sheetSchema>;
 
 /** What the description of a set says, without its pixels. */
 export interface SpriteSheetDescription {
+  readonly task: string;
   readonly title: string;
   readonly classNames: readonly string[];
   /** Class index of each image. */
@@ -53,6 +54,7 @@ export async function describeSpriteSheet(path: string): Promise<SpriteSheetDesc
   const sheet = await readDescription(path);
   const licences = (sheet.sources ?? []).flatMap(({ licence }) => licence ?? []);
   return {
+    task: sheet.task,
     title: sheet.title,
     classNames: sheet.classes,
     labels: sheet.labels,

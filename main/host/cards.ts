@@ -5,7 +5,7 @@ import type { CheckpointCard, TaskCard } from '../api/project.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
-import { describeSpriteSheet } from '../data/sprite-sheet.ts';
+import { describeImageSet } from '../data/labelled-set.ts';
 import { modelPath, modelTitle } from '../hub/local.ts';
 import { AppError } from '../lib/errors.ts';
 import { elementCount } from '../lib/tensor.ts';
@@ -13,10 +13,9 @@ import { checkCompatible } from '../merging/compatibility.ts';
 import { headClasses } from '../models/head.ts';
 import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { visionArchitecture } from '../models/vision-model.ts';
-import { headPlace, promptsOf } from '../runs/heads.ts';
+import { classNamesOf, headPlace, promptsOf } from '../runs/heads.ts';
 import { projectPath, type Materials, type ProjectTask } from '../runs/project.ts';
 import { failureOf } from './failures.ts';
-import { descriptionAt } from './image-sets.ts';
 
 export interface Cards {
   readonly base: CheckpointCard | null;
@@ -155,22 +154,24 @@ async function headCard(
 
 async function dataCard(
   folder: string,
-  { data: path }: ProjectTask,
+  { data: path, head }: ProjectTask,
   architecture: VisionConfig | undefined,
 ): Promise<Attempt<NonNullable<TaskCard['data']>> & { title?: string }> {
   if (path === null) return { problem: null };
-  const location = await descriptionAt(resolve(folder, path));
-  const read = await attempt(() => describeSpriteSheet(location));
+  const location = resolve(folder, path);
+  const names = head === null ? undefined : (await attempt(() => classNamesOf(head))).value;
+  const read = await attempt(() => describeImageSet(location, names));
   if (read.value === undefined) return { problem: read.problem };
-  const { title, classNames, labels, tile, synthetic, description, licences } = read.value;
+  const { title, kind, count, classNames, tile, synthetic, description, licences } = read.value;
+  const { labels = [] } = read.value;
   const counts = classNames.map(() => 0);
   const examples = classNames.map((): number | null => null);
-  labels.forEach((label, image) => {
+  Array.from(labels).forEach((label, image) => {
     counts[label] = (counts[label] ?? 0) + 1;
     examples[label] ??= image;
   });
   const misfit =
-    architecture === undefined || architecture.imageSize === tile
+    architecture === undefined || tile === undefined || architecture.imageSize === tile
       ? null
       : new AppError('data.invalid', {
           what: `the images are ${tile} pixels wide, the encoder takes ${architecture.imageSize}`,
@@ -182,7 +183,8 @@ async function dataCard(
     problem: failureOf(misfit) ?? null,
     value: {
       location: projectPath(folder, location),
-      images: labels.length,
+      kind,
+      images: count,
       classNames: [...classNames],
       classCounts: counts,
       classExamples: examples,

@@ -4,7 +4,7 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import type { Plan } from '../api/merge.ts';
 import { openModel } from '../checkpoints/open-model.ts';
-import { describeSpriteSheet } from '../data/sprite-sheet.ts';
+import { describeImageSet } from '../data/labelled-set.ts';
 import type { Engine } from '../engine/engine.ts';
 import { compileEncoder } from '../evaluation/evaluate.ts';
 import { zeros } from '../lib/tensor.ts';
@@ -133,10 +133,14 @@ async function shapesOf(recipe: Recipe): Promise<RunShapes> {
   const base = await openModel(recipe.base);
   try {
     const images: number[] = [];
+    let imagesInMemory = 0;
     for (const { data } of recipe.tasks) {
-      images.push((await describeSpriteSheet(data)).labels.length);
+      const { count, tile } = await describeImageSet(data);
+      images.push(count);
+      // Others are read batch by batch.
+      if (tile !== undefined) imagesInMemory += count;
     }
-    return { config: visionArchitecture(base), images };
+    return { config: visionArchitecture(base), images, imagesInMemory };
   } finally {
     await base.close();
   }

@@ -1,9 +1,8 @@
-/** Decoded image sets of the open project, the ones last used kept in memory. */
+/** Image sets of the open project as tiles; those last used that are held in memory are kept. */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { LabelledSet } from '../data/labelled.ts';
-import type { PixelStore } from '../data/images.ts';
-import { readSpriteSheet } from '../data/sprite-sheet.ts';
+import type { ImageStore, PixelStore } from '../data/images.ts';
+import { openImages, spriteSheetAt } from '../data/labelled-set.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
 
 /** Pixels of all sets kept. */
 const budgetBytes = 256 * 2 ** 20;
@@ -11,23 +10,23 @@ const largestTile = 64;
 
 // Tiles show pixels as they are; no encoder ever sees what is read here.
 const unchanged = { mean: [0, 0, 0], deviation: [1, 1, 1] } as const;
-
-/** The description at `path`: a JSON file, or the test.json in a folder. */
-export async function descriptionAt(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() === true ? join(path, 'test.json') : path;
-}
+const tilePreprocessing: Preprocessing = {
+  edge: largestTile,
+  stretch: false,
+  filter: 'bilinear',
+  size: largestTile,
+  normalisation: unchanged,
+};
 
 export class ImageSets {
-  /** By path and time of the description; the last used last. */
-  readonly #sets = new Map<string, Promise<LabelledSet<PixelStore>>>();
+  /** By path and time of the set; the last used last. */
+  readonly #sets = new Map<string, Promise<ImageStore>>();
 
-  /** Throws what `readSpriteSheet` throws. */
-  async get(path: string): Promise<LabelledSet<PixelStore>> {
-    const file = await descriptionAt(path);
-    const changed = await stat(file).catch(() => undefined);
-    const key = `${String(changed?.mtimeMs)} ${file}`;
-    const set = this.#sets.get(key) ?? readSpriteSheet(file, unchanged);
+  /** Throws what `openImages` throws. */
+  async get(path: string): Promise<ImageStore> {
+    const changed = await stat((await spriteSheetAt(path)) ?? path).catch(() => undefined);
+    const key = `${String(changed?.mtimeMs)} ${path}`;
+    const set = this.#sets.get(key) ?? openStore(path);
     this.#sets.delete(key);
     this.#sets.set(key, set);
     try {
@@ -43,14 +42,28 @@ export class ImageSets {
   async #forget(): Promise<void> {
     let bytes = 0;
     for (const [key, set] of [...this.#sets].reverse()) {
-      bytes += (await set.catch(() => undefined))?.images.store.pixels.byteLength ?? 0;
+      const store = await set.catch(() => undefined);
+      if (store !== undefined && 'pixels' in store) bytes += store.pixels.byteLength;
       if (bytes > budgetBytes && this.#sets.size > 1) this.#sets.delete(key);
     }
   }
 }
 
-/** RGB pixels of some images one after another, shrunk to at most 64 pixels in width. */
-export function tilesOf(
+async function openStore(path: string): Promise<ImageStore> {
+  const preprocessing = () => Promise.resolve(tilePreprocessing);
+  return (await openImages(path, { task: '', normalisation: unchanged, preprocessing })).store;
+}
+
+/** RGB pixels of some images one after another, at most 64 pixels wide. Throws what decoding throws. */
+export async function tilesOf(
+  store: ImageStore,
+  images: readonly number[],
+): Promise<{ size: number; pixels: Uint8Array }> {
+  if ('read' in store) return { size: store.size, pixels: await store.read(images) };
+  return shrunkTiles(store, images);
+}
+
+function shrunkTiles(
   store: PixelStore,
   images: readonly number[],
 ): { size: number; pixels: Uint8Array } {

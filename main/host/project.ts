@@ -1,10 +1,11 @@
 /** Handlers of the Project view. */
 import { basename } from 'node:path';
 import { openExpert } from '../checkpoints/open-model.ts';
+import { spriteSheetAt } from '../data/labelled-set.ts';
 import { AppError } from '../lib/errors.ts';
 import { withBase, withExpert, withoutTask, withTask, withTaskAt } from '../runs/project.ts';
 import { callError } from './failures.ts';
-import { descriptionAt, tilesOf } from './image-sets.ts';
+import { tilesOf } from './image-sets.ts';
 import { implementer } from './implementer.ts';
 import { streamOf } from './stream.ts';
 import { strangerError } from './strangers.ts';
@@ -23,6 +24,11 @@ export async function requireCheckpoints(
       throw await strangerError(error, path);
     }
   }
+}
+
+/** How a project names the image set at `path`: a sprite sheet by its description. */
+async function dataPath(path: string): Promise<string> {
+  return (await spriteSheetAt(path)) ?? path;
 }
 
 export const projectHandlers = {
@@ -65,7 +71,7 @@ export const projectHandlers = {
     const { task, title, head, data } = input;
     const written = (handle: string) => project.write(session.pathOf(handle));
     const described =
-      data === undefined ? undefined : project.write(await descriptionAt(session.pathOf(data)));
+      data === undefined ? undefined : project.write(await dataPath(session.pathOf(data)));
     await project.edit(`changing task ${task}`, (materials) =>
       withTask(materials, task, {
         ...(title === undefined ? {} : { title }),
@@ -120,7 +126,7 @@ export const projectHandlers = {
         hint: 'choose the image set of the task first',
       });
     }
-    const { store } = (await session.imageSets.get(project.absolute(data))).images;
+    const store = await session.imageSets.get(project.absolute(data));
     const beyond = input.images.find((image) => image >= store.count);
     if (beyond !== undefined) {
       throw new AppError('data.invalid', {
@@ -128,7 +134,7 @@ export const projectHandlers = {
         hint: `it has ${store.count} images; open the project again if the set was changed`,
       });
     }
-    const { size, pixels } = tilesOf(store, input.images);
+    const { size, pixels } = await tilesOf(store, input.images);
     return { size, count: input.images.length, pixels: Buffer.from(pixels).toString('base64') };
   }),
 };

@@ -16,6 +16,8 @@ export interface RunShapes {
   readonly config: VisionConfig;
   /** Images of each task; there are as many experts. */
   readonly images: readonly number[];
+  /** Of these, how many lie in memory as long as the run; all of them unless it says so. */
+  readonly imagesInMemory?: number;
 }
 
 /** Seconds of the parts of a method. */
@@ -151,7 +153,8 @@ export function estimateMemory(
 ): number {
   const { config, images } = shapes;
   const { whole } = encoderValues(config);
-  const pixels = images.reduce((sum, count) => sum + count, 0) * config.imageSize ** 2 * 3;
+  const inMemory = shapes.imagesInMemory ?? images.reduce((sum, count) => sum + count, 0);
+  const pixels = inMemory * config.imageSize ** 2 * 3;
   const weights = (images.length + 1) * whole * floatBytes;
   const needed = recipe.methods.map((entry) => {
     const { held, working } = methodMemory(entry, recipe, shapes);

@@ -53,6 +53,11 @@ export async function promptsOf({ prompts }: ZeroShotHeadEntry): Promise<Prompts
   return typeof prompts === 'string' ? readPrompts(prompts) : prompts;
 }
 
+/** Names of a task's classes where its head is made from them. Throws what `readPrompts` throws. */
+export async function classNamesOf(entry: HeadEntry): Promise<readonly string[] | undefined> {
+  return typeof entry === 'string' ? undefined : (await promptsOf(entry)).classes;
+}
+
 export interface HeadReader {
   /** Throws what heads, tokenizers and weights throw, and CancelledError. */
   read(

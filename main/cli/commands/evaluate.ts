@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { openCheckpoint } from '../../checkpoints/open.ts';
 import type { LabelledSet } from '../../data/labelled.ts';
-import { readNormalisation } from '../../data/preprocessing.ts';
-import { readSpriteSheet } from '../../data/sprite-sheet.ts';
+import { openLabelledSet, spriteSheetAt } from '../../data/labelled-set.ts';
+import { readNormalisation, readPreprocessing } from '../../data/preprocessing.ts';
+import { describeSpriteSheet } from '../../data/sprite-sheet.ts';
 import { createEngine } from '../../engine/registry.ts';
 import { compileEncoder, evaluateTask } from '../../evaluation/evaluate.ts';
 import { loadExported } from '../../exporting/load.ts';
@@ -31,7 +31,8 @@ export const evaluate = defineCommand({
       kind: 'list',
       value: 'PATH',
       required: true,
-      summary: 'descriptions of labelled image sets, or folders that hold a test.json',
+      summary:
+        'labelled image sets: folders of class folders, .parquet, .csv, images-idx3-ubyte or sprite sheets',
     },
     heads: {
       kind: 'text',
@@ -46,8 +47,9 @@ export const evaluate = defineCommand({
     const results: { task: string; title: string; images: number; accuracy: number }[] = [];
     try {
       for (const given of tasks) {
-        const set = await readSpriteSheet(await descriptionAt(given), normalisation);
-        const { task } = set.images;
+        const task = await taskId(given);
+        const preprocessing = () => readPreprocessing(path, model.config.imageSize);
+        const set = await openLabelledSet(given, { task, normalisation, preprocessing });
         const head = await headOf(task, set);
         progress.start(`Evaluating ${task}`, set.labels.length, 'images');
         const onImages = (done: number) => {
@@ -129,9 +131,11 @@ function headMissing(task: string, where: string, hint: string): AppError {
   });
 }
 
-async function descriptionAt(path: string): Promise<string> {
-  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-  return isFolder ? join(path, 'test.json') : path;
+/** The id by which the head of a set is found: its own, or what its file or folder is called. */
+async function taskId(path: string): Promise<string> {
+  const sheet = await spriteSheetAt(path);
+  if (sheet !== undefined) return (await describeSpriteSheet(sheet)).task;
+  return basename(path).replace(/\.(parquet|csv|tsv|gz)$/, '');
 }
 
 function toText(

@@ -51,8 +51,9 @@ export async function chooseHead(task: TaskCard): Promise<void> {
   );
 }
 
-export async function chooseData(task: TaskCard): Promise<void> {
-  const [data] = await choose('data');
+/** A system's dialog shows folders or files, so there is a purpose for either. */
+export async function chooseData(task: TaskCard, purpose: 'data' | 'data-file'): Promise<void> {
+  const [data] = await choose(purpose);
   if (data === undefined) return;
   await project.edit(`Choose the images of ${task.title}`, () =>
     compute.project.setTask({ task: task.id, data }),
