@@ -6,7 +6,14 @@ import { BLOCK, rowLength } from '../blocks.ts';
 import type { Group } from '../method.ts';
 import { addScaledDifference, addWeighted, subtract, writeChanged } from './arithmetic.ts';
 import { SignElection, type ElectionRules } from './sign-election.ts';
-import { balanceOf, canVectorise, mergeMasked, type Masking } from './vector-merge.ts';
+import {
+  balanceOf,
+  canElect,
+  canVectorise,
+  mergeMasked,
+  mergeThinned,
+  type Masking,
+} from './vector-merge.ts';
 
 /**
  * Sets the values of expert `expert` that are dropped to zero and may rescale the others: `values`
@@ -29,15 +36,30 @@ export interface TaskVectorMerge {
 
 export function mergeTaskVectors(group: Group, merge: TaskVectorMerge): Float32Array {
   const masking = maskingOf(merge);
+  const factor = merge.lambda / (merge.election ? 2 : 1);
+  const divisor = merge.divisor ?? 1;
   if (masking !== undefined && canVectorise(group)) {
-    return mergeMasked(
-      group,
-      { ...merge, masking },
-      merge.lambda / (merge.election ? 2 : 1),
-      merge.divisor ?? 1,
-    );
+    return mergeMasked(group, { ...merge, masking }, factor, divisor);
   }
-  return mergeByLoops(group, merge);
+  if (!canElect(group)) return mergeByLoops(group, merge);
+  const length = blockLength(group, merge);
+  const thinned = thinnedChanges(group, merge, length);
+  return mergeThinned(group, merge, factor, divisor, length, thinned);
+}
+
+/** What is left of the task vectors of all experts, block by block; the lists are used again. */
+function thinnedChanges(
+  { base, experts }: Group,
+  { sparsify }: Pick<TaskVectorMerge, 'sparsify'>,
+  length: number,
+): (begin: number, end: number) => readonly Float64Array[] {
+  const all = experts.map(() => new Float64Array(Math.min(length, base.length)));
+  return (begin, end) =>
+    all.map((values, k) => {
+      subtract(values, experts[k]!, base, begin, end);
+      sparsify?.(values, k, begin, end);
+      return values;
+    });
 }
 
 /** The definition, value by value. */

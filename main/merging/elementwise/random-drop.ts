@@ -4,7 +4,6 @@ import type { Group } from '../method.ts';
 import { dropKey } from './vector-merge.ts';
 
 const TWO_31 = 2 ** 31;
-const TWO_32 = 2 ** 32;
 
 export class RandomDrop {
   readonly #keys: readonly CounterKey[];
@@ -28,22 +27,6 @@ export class RandomDrop {
     if (probability >= 1) return;
     fillRandomBits(this.#words, this.#keys[expert]!, this.#offset + begin, count);
     keepBelow(new Int32Array(values.buffer), this.#words, Math.round(probability * TWO_31), count);
-  }
-
-  /** The same with a probability for each value, by which the kept ones are divided if asked to. */
-  dropEach(
-    values: Float64Array,
-    probabilities: Float64Array,
-    expert: number,
-    begin: number,
-    divide: boolean,
-  ): void {
-    const count = probabilities.length;
-    fillRandomBits(this.#words, this.#keys[expert]!, this.#offset + begin, count);
-    for (let i = 0; i < count; i++) {
-      const kept = this.#words[i]! < probabilities[i]! * TWO_32;
-      values[i] = kept ? values[i]! / (divide ? probabilities[i]! : 1) : 0;
-    }
   }
 }
 

@@ -4,12 +4,12 @@ import type { ParameterTable, ParameterValues } from '../../lib/parameters.ts';
 import { BLOCK, rowLength } from '../blocks.ts';
 import type { Group, MergeContext, Pass } from '../method.ts';
 import { selectionPasses, topSets, type Selected } from '../select-magnitudes.ts';
+import { RowKernel } from '../kernels/row-kernel.ts';
 import { matchL1Pass, rescaledBy, type L1Scales, type PlainThinning } from './match-l1.ts';
 import { blockLength, type Sparsify } from './merge-task-vectors.ts';
 import { RandomDrop } from './random-drop.ts';
-import type { Masking, RandomMasking } from './vector-merge.ts';
-import { MagnitudeRanker } from './rank-magnitudes.ts';
-import { Trimmer } from './trim.ts';
+import { dropKey, type Masking, type RandomMasking } from './vector-merge.ts';
+import { keepBetween, Trimmer } from './trim.ts';
 import { numbersOf } from './weights.ts';
 
 /** What the passes of a thinning prepare. */
@@ -107,26 +107,29 @@ export const randomThinning = thinning(
  */
 export const rankedThinning = thinning(true, (group, parameters, { settings, seed }) => {
   const row = rowLength(group);
-  const random = new RandomDrop(group, seed, row);
-  const ranker = new MagnitudeRanker(row);
-  const probabilities = new Float64Array(row);
+  const kernel = new RowKernel(row);
+  const keys = group.experts.map((_, expert) => dropKey(seed, group, expert));
   const densities = numbersOf(settings, 'density');
   const epsilons = numbersOf(settings, 'epsilon');
-  settings.forEach((_, expert) => {
-    checkWindow(densities[expert]!, epsilons[expert]!);
-  });
-  return (values, expert, begin, end) => {
-    const density = densities[expert]!;
-    if (density === 1) return;
+  const probabilities = densities.map((density, expert) => {
     const epsilon = epsilons[expert]!;
+    checkWindow(density, epsilon);
+    return Float64Array.from({ length: row }, (_, place) => {
+      const rise = row === 1 ? 0.5 : (row - 1 - place) / (row - 1);
+      return density - epsilon + 2 * epsilon * rise;
+    });
+  });
+  const divide = parameters['rescale'] === 'expected';
+  return (values, expert, begin, end) => {
+    if (densities[expert] === 1) return;
     for (let at = begin; at < end; at += row) {
       const own = values.subarray(at - begin, at - begin + row);
-      const order = ranker.order(own);
-      for (let place = 0; place < row; place++) {
-        const rise = row === 1 ? 0.5 : (row - 1 - place) / (row - 1);
-        probabilities[order[place]!] = density - epsilon + 2 * epsilon * rise;
-      }
-      random.dropEach(own, probabilities, expert, at, parameters['rescale'] === 'expected');
+      kernel.take(own);
+      kernel.dropRanked(own, probabilities[expert]!, {
+        key: keys[expert]!,
+        index: group.offset + at,
+        divide,
+      });
     }
   };
 });
@@ -152,7 +155,7 @@ export const crumbThinning = thinning(
 /** The authors' order: the top γ go, then the top `density` of the row are kept of what is left. */
 function rowCrumbs(group: Group, { settings }: Context): Sparsify {
   const row = rowLength(group);
-  const ranker = new MagnitudeRanker(row);
+  const kernel = new RowKernel(row);
   const densities = numbersOf(settings, 'density');
   const gammas = numbersOf(settings, 'gamma');
   return (values, expert, begin, end) => {
@@ -160,9 +163,8 @@ function rowCrumbs(group: Group, { settings }: Context): Sparsify {
     const last = first + Math.floor(densities[expert]! * row);
     for (let at = 0; at < end - begin; at += row) {
       const own = values.subarray(at, at + row);
-      const order = ranker.order(own);
-      for (let place = 0; place < first; place++) own[order[place]!] = 0;
-      for (let place = last; place < row; place++) own[order[place]!] = 0;
+      kernel.take(own);
+      keepBetween(own, kernel.keys, kernel.top(first), kernel.top(last));
     }
   };
 }

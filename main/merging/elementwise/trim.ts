@@ -49,6 +49,43 @@ export class Trimmer {
   }
 }
 
+/** Sets all of a row to zero but the values of the top set `last` that are not in `first`. */
+export function keepBetween(
+  row: Float64Array,
+  keys: Int32Array,
+  first: TopSet,
+  last: TopSet,
+): void {
+  const bits = new Int32Array(row.buffer, row.byteOffset, 2 * row.length);
+  const cuts = [first.cutoff, last.cutoff].filter((cut) => cut > 0 && cut < row.length);
+  const bounds = [0, ...cuts.sort((a, b) => a - b), row.length];
+  for (let part = 0; part + 1 < bounds.length; part++) {
+    const [begin, end] = [bounds[part]!, bounds[part + 1]!];
+    maskBetween(bits, keys, limitAt(first, begin), limitAt(last, begin), begin, end);
+  }
+}
+
+function limitAt({ key, cutoff }: TopSet, index: number): number {
+  return Math.max(index < cutoff ? key - 1 : key, -1);
+}
+
+/** As `maskAbove`: what is above `last` and not above `first` stays. */
+function maskBetween(
+  bits: Int32Array,
+  keys: Int32Array,
+  first: number,
+  last: number,
+  begin: number,
+  end: number,
+): void {
+  for (let i = begin; i < end; i++) {
+    const key = keys[i]!;
+    const mask = ((last - key) >> 31) & ~((first - key) >> 31);
+    bits[2 * i]! &= mask;
+    bits[2 * i + 1]! &= mask;
+  }
+}
+
 function round(target: Float32Array, values: Float64Array, count: number): void {
   for (let i = 0; i < count; i++) target[i] = values[i]!;
 }

@@ -54,8 +54,13 @@ function kernelOf(form: KernelForm, experts: number): TaskVectorKernel {
 }
 
 /** Whether generated code can do it: it counts indices in 32 bits, and experts to a thousand. */
-export function canVectorise({ offset, base, experts }: Group): boolean {
-  return offset + base.length <= TWO_32 && experts.length <= MOST_EXPERTS;
+export function canVectorise(group: Group): boolean {
+  return group.offset + group.base.length <= TWO_32 && canElect(group);
+}
+
+/** The same where it counts no indices. */
+export function canElect({ experts }: Group): boolean {
+  return experts.length <= MOST_EXPERTS;
 }
 
 /** θ0 + λ × (what the experts elect, or their sum / divisor). */
@@ -81,6 +86,47 @@ export function balanceOf(group: Group, merge: MaskedMerge): number {
   return balance;
 }
 
+/**
+ * The same of task vectors that were thinned out elsewhere: `changes` gives those of all experts from `begin` to
+ * `end`, about `length` values at a time.
+ */
+export function mergeThinned(
+  group: Group,
+  { weights, election }: Pick<MaskedMerge, 'weights' | 'election'>,
+  factor: number,
+  divisor: number,
+  length: number,
+  changes: (begin: number, end: number) => readonly Float64Array[],
+): Float32Array {
+  const { base, experts } = group;
+  const merged = new Float32Array(base.length);
+  const kernel = kernelOf(
+    {
+      given: 'changes',
+      top: false,
+      random: false,
+      scaled: false,
+      election,
+      divided: divisor !== 1,
+      result: 'values',
+    },
+    experts.length,
+  );
+  weights.forEach((weight, k) => {
+    kernel.tell(k, { weight, scale: 1, limit: -1, key: noKey, randomLimit: ALL_BITS });
+  });
+  for (let first = 0; first < base.length; first += length) {
+    const last = Math.min(first + length, base.length);
+    const all = changes(first, last);
+    for (let begin = first; begin < last; begin += KERNEL_BLOCK) {
+      const end = Math.min(begin + KERNEL_BLOCK, last);
+      const own = all.map((values) => values.subarray(begin - first, end - first));
+      kernel.run(group, { begin, end, index: 0 }, merged, factor, divisor, own);
+    }
+  }
+  return merged;
+}
+
 interface KernelRange {
   readonly begin: number;
   readonly end: number;
@@ -95,7 +141,8 @@ function walk(
 ): void {
   const { offset, base, experts } = group;
   const { tops, random, scales } = masking;
-  const form = {
+  const form: KernelForm = {
+    given: 'models',
     top: tops !== undefined,
     random: random !== undefined,
     scaled: scales !== undefined,

@@ -16,10 +16,10 @@ import {
 export const field = { first: 20, second: 24, third: 28, random: 32 } as const;
 
 /**
- * The mask of the four indices in the local `place`; `x` is a local to work in, `record` the address of the
- * expert's record.
+ * Writes the random words of the four indices in the local `place` to the local `x`; `record` is the address of
+ * the expert's record.
  */
-export function randomMask(place: number, x: number, record: Code): Code {
+export function randomBits(place: number, x: number, record: Code): Code {
   const word = (offset: number) => loadWords(record, offset);
   const mixed = (shift: number, by: number): Code =>
     multiplyWords(xor(get(x), shiftRight(get(x), shift)), words(by));
@@ -29,6 +29,13 @@ export function randomMask(place: number, x: number, record: Code): Code {
     set(x, addWords(mixed(11, 0xac4c1b51), word(field.third))),
     set(x, mixed(15, 0x31848bab)),
     set(x, xor(get(x), shiftRight(get(x), 14))),
-    vector(0x3d, shiftRight(get(x), 1), word(field.random)),
+  ];
+}
+
+/** Which of them are kept; works in the local `x`. */
+export function randomMask(place: number, x: number, record: Code): Code {
+  return [
+    randomBits(place, x, record),
+    vector(0x3d, shiftRight(get(x), 1), loadWords(record, field.random)),
   ];
 }

@@ -51,6 +51,8 @@ import {
 
 /** What the generated code does; the fewer, the faster. */
 export interface KernelForm {
+  /** Whether it is given the models, or what became of their task vectors, in fp64. */
+  readonly given: 'models' | 'changes';
   /** Drops values whose magnitude has no greater key than the limit. */
   readonly top: boolean;
   /** Drops values at random. */
@@ -75,6 +77,9 @@ export const MOST_EXPERTS = 1024;
 export const BASE = MOST_EXPERTS * RECORD;
 export const RESULT = BASE + PLANE;
 export const EXPERTS = RESULT + PLANE;
+/** Of an expert. */
+export const planeBytes = ({ given }: Pick<KernelForm, 'given'>): number =>
+  given === 'models' ? PLANE : 2 * PLANE;
 
 const signature: Signature = {
   parameters: ['i32', 'i32', 'i32', 'f64', 'f64'],
@@ -146,10 +151,16 @@ export function assemble(memory: Memory, form: KernelForm): Run {
     set(low.value, and(get(low.value), widenLow(get(mask)))),
     set(high.value, and(get(high.value), widenHigh(get(mask)))),
   ];
+  const takeChange: Code =
+    form.given === 'changes'
+      ? [set(low.value, load(get(at))), set(high.value, load(get(at), 16))]
+      : [
+          set(four, load(get(at))),
+          set(low.value, subtract(promoteLow(get(four)), get(low.base))),
+          set(high.value, subtract(promoteHigh(four), get(high.base))),
+        ];
   const addModel: Code = [
-    set(four, load(get(at))),
-    set(low.value, subtract(promoteLow(get(four)), get(low.base))),
-    set(high.value, subtract(promoteHigh(four), get(high.base))),
+    takeChange,
     form.top
       ? [
           set(
@@ -169,7 +180,7 @@ export function assemble(memory: Memory, form: KernelForm): Run {
       : [],
     set(weight, loadDoubles(get(record), field.weight)),
     both(election === undefined ? sum : elect),
-    set(at, addI32(get(at), i32(PLANE))),
+    set(at, addI32(get(at), i32(planeBytes(form)))),
     set(record, addI32(get(record), i32(RECORD))),
     set(model, addI32(get(model), i32(1))),
   ];
@@ -204,6 +215,8 @@ export function assemble(memory: Memory, form: KernelForm): Run {
     ),
   );
 
+  const scaledOffset: Code =
+    form.given === 'models' ? get(offset) : addI32(get(offset), get(offset));
   const lane = (number: number): Code => [get(balance), 0xfd, 0x21, number];
   const body: Code = [
     set(place, addWords(vector(0x11, get(index)), wordLanes)),
@@ -220,7 +233,7 @@ export function assemble(memory: Memory, form: KernelForm): Run {
         ),
         set(model, i32(0)),
         set(record, i32(0)),
-        set(at, addI32(i32(EXPERTS), get(offset))),
+        set(at, addI32(i32(EXPERTS), scaledOffset)),
         loop(addModel, branchIf(0, below(get(model), get(models)))),
         form.result === 'values' ? write : tally,
         set(place, addWords(get(place), words(4))),

@@ -6,7 +6,7 @@ import {
   EXPERTS,
   field,
   KERNEL_BLOCK,
-  PLANE,
+  planeBytes,
   RECORD,
   RESULT,
   type KernelForm,
@@ -30,17 +30,22 @@ export class TaskVectorKernel {
   readonly #experts: number;
   readonly #records: DataView;
   readonly #base: Float32Array;
-  readonly #planes: readonly Float32Array[];
+  readonly #planes: readonly (Float32Array | Float64Array)[];
   readonly #result: Float32Array;
 
   constructor(form: KernelForm, experts: number) {
-    const memory = memoryOf(EXPERTS + experts * PLANE);
+    const stride = planeBytes(form);
+    const memory = memoryOf(EXPERTS + experts * stride);
     const plane = (at: number) => new Float32Array(memory.buffer, at, KERNEL_BLOCK);
     this.#experts = experts;
     this.#records = new DataView(memory.buffer, 0, BASE);
     this.#base = plane(BASE);
     this.#result = plane(RESULT);
-    this.#planes = Array.from({ length: experts }, (_, k) => plane(EXPERTS + k * PLANE));
+    const Values = form.given === 'models' ? Float32Array : Float64Array;
+    this.#planes = Array.from(
+      { length: experts },
+      (_, k) => new Values(memory.buffer, EXPERTS + k * stride, KERNEL_BLOCK),
+    );
     this.#run = assemble(memory, form);
   }
 
@@ -58,7 +63,8 @@ export class TaskVectorKernel {
 
   /**
    * Takes the positions from `begin` to `end`, at most a block; `index` is that of the first in its
-   * tensor, below 2^32. Merged values go to `target` at `begin`; returns the balance, where that is the result.
+   * tensor, below 2^32. Changes, where they are given, are those from the first of `changes` on. Merged values
+   * go to `target` at `begin`; returns the balance, where that is the result.
    */
   run(
     { base, experts }: { readonly base: Float32Array; readonly experts: readonly Float32Array[] },
@@ -66,6 +72,7 @@ export class TaskVectorKernel {
     target: Float32Array | undefined,
     factor: number,
     divisor: number,
+    changes?: readonly Float64Array[],
   ): number {
     const count = end - begin;
     const padded = Math.ceil(count / 4) * 4;
@@ -73,7 +80,7 @@ export class TaskVectorKernel {
     this.#base.fill(0, count, padded);
     for (let k = 0; k < this.#experts; k++) {
       const plane = this.#planes[k]!;
-      plane.set(experts[k]!.subarray(begin, end));
+      plane.set(changes?.[k] ?? experts[k]!.subarray(begin, end));
       // No change, which has no part in a balance.
       plane.fill(0, count, padded);
     }

@@ -52,13 +52,16 @@ function size(value: number): number[] {
   }
 }
 
-const types = { i32: 0x7f, f64: 0x7c, v128: 0x7b } as const;
+const types = { i32: 0x7f, i64: 0x7e, f64: 0x7c, v128: 0x7b } as const;
 type Type = keyof typeof types;
 const EMPTY = 0x40;
 
 export const get = (local: number): Code => [0x20, local];
 export const set = (local: number, value: Code): Code => [value, 0x21, local];
 export const i32 = (value: number): Code => [0x41, leb(value)];
+export const i64 = (value: number): Code => [0x42, leb(value)];
+/** An instruction without immediates, on its operands. */
+export const op = (opcode: number, ...operands: Code): Code => [operands, opcode];
 export const addI32 = (left: Code, right: Code): Code => [left, right, 0x6a];
 export const loop = (...body: Code): Code => [0x03, EMPTY, body, 0x0b];
 export const block = (...body: Code): Code => [0x02, EMPTY, body, 0x0b];
@@ -96,13 +99,17 @@ export const storeHalf = (address: Code, value: Code): Code => [
   memarg(0),
   0,
 ];
-export const loadI32 = (address: Code, offset = 0): Code => [address, 0x28, memarg(offset)];
-export const storeI32 = (address: Code, value: Code, offset = 0): Code => [
-  address,
-  value,
-  0x36,
-  memarg(offset),
-];
+const scalarLoad =
+  (opcode: number) =>
+  (address: Code, offset = 0): Code => [address, opcode, memarg(offset)];
+export const loadI32 = scalarLoad(0x28);
+export const loadI64 = scalarLoad(0x29);
+export const loadF64 = scalarLoad(0x2b);
+const scalarStore =
+  (opcode: number) =>
+  (address: Code, value: Code, offset = 0): Code => [address, value, opcode, memarg(offset)];
+export const storeI32 = scalarStore(0x36);
+export const storeI64 = scalarStore(0x37);
 
 const shuffle = (left: Code, right: Code, lanes: readonly number[]): Code => [
   left,

@@ -26,7 +26,8 @@ const threadedFamilies: ReadonlySet<FamilyId> = new Set<FamilyId>(['spectral', '
 /** Working memory of a method in fp64 values per value of a tensor, by what it sees at a time. */
 const scratchValues: Readonly<Record<Unit, (models: number) => number>> = {
   value: () => 1,
-  row: (models) => models,
+  // Changes of all experts, and what ranking a row takes.
+  row: (models) => models + 4,
   tensor: (models) => 2 * models + 2,
 };
 

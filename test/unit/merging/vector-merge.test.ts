@@ -88,6 +88,7 @@ describe('vector code gives the bits of the loops', () => {
       same(group, settings({ divisor }));
       same(group, settings({ divisor, ...trimmed(group) }));
       same(group, settings({ divisor, ...dropped(group) }));
+      same(group, settings({ divisor, sparsify: dropped(group).sparsify }));
     }
   });
 
@@ -98,7 +99,8 @@ describe('vector code gives the bits of the loops', () => {
       [64, 1],
     ] as const) {
       const group = groupOf(count, experts, 1000);
-      for (const thinned of [{}, trimmed(group), dropped(group)]) {
+      const byLoops = { sparsify: trimmed(group).sparsify };
+      for (const thinned of [{}, trimmed(group), dropped(group), byLoops]) {
         same(group, settings({ election, ...thinned }));
         const merge = { weights, ...thinned };
         expect(electionBalance(group, merge, election)).toBe(
