@@ -6,7 +6,7 @@ import { filesBelow } from '../support/files.ts';
 import { againOutcome, inFolder, unclear, type Case, type Outcome } from './experiments.ts';
 import { program, runToEnd, type Ended } from './process.ts';
 import { RESULT, type Laboratory, type Scenario } from './scenarios.ts';
-import { atRest, readState, standing } from './state.ts';
+import { atRest, readState, standing, type Standing } from './state.ts';
 
 const PAGE = 4096;
 
@@ -61,6 +61,7 @@ async function tryDisk(
 ): Promise<Outcome> {
   const seen = join(parent, '..', 'seen');
   await mkdir(seen);
+  const { temporaries } = await readState(parent, RESULT);
   const bytes = PAGE * ((await pagesBelow(parent)) + freePages);
   const command = [process.execPath, program, ...scenario.words(parent)];
   const words = ['-m', 'bash', '-c', script, 'bash', parent, seen, String(bytes), ...command];
@@ -74,7 +75,10 @@ async function tryDisk(
   const refused = `error\\[merge\\.preflight\\]: Not enough disk space: .* at ${parent}(/${RESULT})?; make room`;
   const failed = `error\\[file\\.disk_full\\]: .*, in ${join(parent, RESULT)}.*; free some space`;
   if (!done) wrong.push(...unclear(full, new RegExp(`${refused}|${failed}`)));
-  wrong.push(...(await atRest(join(seen, 'full'), RESULT, scenario, [done ? 'new' : before])));
+  // What was refused before it began has touched nothing: what a killed one left can still be gone on with.
+  const kept = full.err.includes('error[merge.preflight]') ? temporaries : [];
+  const standingThen: Standing[] = [done ? 'new' : before];
+  wrong.push(...(await atRest(join(seen, 'full'), RESULT, scenario, standingThen, kept)));
   const was = standing(await readState(join(seen, 'full'), RESULT), scenario);
   wrong.push(...againOutcome(await seenOf(seen, 'again'), was === 'new'));
   wrong.push(...(await atRest(join(seen, 'again'), RESULT, scenario, ['new'])));

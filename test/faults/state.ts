@@ -72,17 +72,19 @@ export async function afterKill(
   return wrong;
 }
 
-/** What is wrong where everything is over: the one state that may be, and nothing beside it. */
+/** What is wrong where everything is over: the one state that may be, and nothing beside it but `kept`. */
 export async function atRest(
   parent: string,
   name: string,
   scenario: Scenario,
   allowed: readonly Standing[],
+  kept: readonly string[] = [],
 ): Promise<string[]> {
   const state = await readState(parent, name);
   const found = standing(state, scenario);
+  const left = [...state.strangers, ...state.temporaries].filter((each) => !kept.includes(each));
   return [
     ...(allowed.includes(found) ? [] : [`${found} where ${allowed.join(' or ')} was expected`]),
-    ...[...state.strangers, ...state.temporaries].map((left) => `left behind: ${left}`),
+    ...left.map((each) => `left behind: ${each}`),
   ];
 }
