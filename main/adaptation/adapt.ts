@@ -111,7 +111,8 @@ export async function* adapt(
           ? betasOf(state, options, mixed ? tasks.keys() : new Set(owners))
           : {};
         const values = Object.fromEntries(state.values);
-        const results = await executable.run({ ...inputs, ...betas, ...values });
+        const own = options.objective === 'task' ? { own: ownExperts(owners, tasks.length) } : {};
+        const results = await executable.run({ ...inputs, ...own, ...betas, ...values });
         total.add(results, owners, { layerCount: model.config.layerCount, batch });
       }
       const learningRate = options.learningRate * rate(options, step);
@@ -167,6 +168,13 @@ function betasOf(
     [...tasks].map((task) => diversity.get(task) ?? options.diversity),
   );
   return { diversity: { shape: [data.length], data } };
+}
+
+/** [images, K], 1 where an image is of the task that expert k was made for; experts stand in the order of tasks. */
+function ownExperts(owners: Uint32Array, experts: number): Tensor {
+  const data = new Float32Array(owners.length * experts);
+  owners.forEach((owner, i) => (data[i * experts + owner] = 1));
+  return { shape: [owners.length, experts], data };
 }
 
 function rate({ schedule, steps }: AdaptationOptions, step: number): number {

@@ -27,14 +27,15 @@ export interface LayerFactors {
 /** How the singular values are shared out: evenly, or all of them to U, so that V has orthonormal columns. */
 export type FactorScale = 'even' | 'left';
 
-/** Factors of layer `name`, of rank `rank` or of full rank where that is less. */
+/** Factors of layer `name`; `rank` tells that of a matrix of full rank `least`, which is never exceeded. */
 export function layerFactors(
   config: VisionConfig,
   name: string,
-  { rank, expertCount }: { rank: number; expertCount: number },
+  { rank, expertCount }: { rank: (least: number) => number; expertCount: number },
 ): LayerFactors {
   const [out, width] = matrixSize(shapeNamed(visionTensors(config), `${name}.weight`));
-  const r = Math.min(rank, out, width);
+  const least = Math.min(out, width);
+  const r = Math.min(rank(least), least);
   const [left, right] = [`${name}.experts.left`, `${name}.experts.right`];
   const shapes = new Map<string, Shape>([
     [left, [out, expertCount * r]],

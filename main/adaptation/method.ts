@@ -164,6 +164,8 @@ export function loopSettings({
   diversity,
   objective,
   guard,
-}: ParameterValues<typeof loopParameters>): Omit<AdaptationSettings, 'reduction'> {
+}: Omit<ParameterValues<typeof loopParameters>, 'objective'> & {
+  readonly objective: Objective;
+}): Omit<AdaptationSettings, 'reduction'> {
   return { steps, learningRate, schedule, diversity, objective, guard };
 }

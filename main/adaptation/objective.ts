@@ -10,8 +10,11 @@ import { routingName, type MergedModel, type Reduction } from '../models/merged-
 import { featureSize } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
 
-/** What an adaptation minimises: the entropy of predictions, or their distance from the experts'. */
-export type Objective = 'entropy' | 'distillation';
+/**
+ * What an adaptation minimises: the entropy of predictions, their distance from the experts', or (`task`) how badly the
+ * routers tell which task an image is of.
+ */
+export type Objective = 'entropy' | 'distillation' | 'task';
 
 export interface StepShape {
   /** Tasks whose images one call of the program holds, one after another; if mixed, of that many tasks' worth. */
@@ -33,7 +36,8 @@ export interface StepShape {
 
 /**
  * Inputs: `images` [T·B, c, s, s], `heads` [T, C, e], `mask` [T, 1, C], the trainables; for
- * distillation `targets` [T, B, C], the predictions of each task's own expert; if guarded `diversity` [T], β by task.
+ * distillation `targets` [T, B, C], the predictions of each task's own expert; for `task` `own` [T·B, K], 1 where an
+ * image is of the expert's task; if guarded `diversity` [T], β by task.
  * Mixed: one head [1, C, e] of the classes of all tasks, its mask [1, T·B, C], targets [1, T·B, C], and `members`
  * [tasks, T·B] with 1/B where an image is of a task. Images that share weights under `batch-mean` are then of any task.
  * Results: `loss` = Σ over tasks of (mean objective of their images − β · entropy of their mean
@@ -44,6 +48,9 @@ export interface StepShape {
  * Distillation minimises KL(expert ‖ merged model) (the idea of SyMerge, arXiv 2412.19098): it asks
  * which task an image is of, which entropy needs too, and then lets the expert say more than that the
  * prediction be sure. Still no label is seen.
+ *
+ * The objective `task` is the cross-entropy of the routing weights and the task of each image, for routers whose weights
+ * are shares of 1 for every image (Twin-Merging). It needs no predictions, which are only reported.
  *
  * Entropy alone is least when all images get one and the same class. With β = 1 the loss is the
  * negative mutual information of image and predicted class ("information maximisation": Krause, Perona
@@ -62,8 +69,12 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
     shape,
     featureSize(model.config),
   );
-  const objective =
-    shape.objective === 'distillation' ? divergence(g, p, logP, shape) : g.sum(entropy, [0]);
+  const objectives = {
+    entropy: () => g.sum(entropy, [0]),
+    distillation: () => divergence(g, p, logP, shape),
+    task: () => routingError(g, routing, shape),
+  } satisfies Record<Objective, () => Value>;
+  const objective = objectives[shape.objective ?? 'entropy']();
   const diverse = diversity(g, marginal, share, shape);
   const forward = g.build('adaptation step', {
     loss: diverse === undefined ? objective : g.sub(objective, diverse),
@@ -126,6 +137,16 @@ function divergence(g: Builder, p: Value, logP: Value, { batch }: StepShape): Va
   const targets = g.input('targets', g.shape(p));
   const known = g.unary('log', g.add(targets, g.fill(1e-12)));
   return g.scale(g.sum(g.mul(targets, g.sub(known, logP)), [0, 1, 2]), 1 / batch);
+}
+
+/** Σ over tasks of the mean −log of the share that the image's own expert gets, in every routed layer. */
+function routingError(g: Builder, routing: readonly Value[], { batch }: StepShape): Value {
+  const parts = routing.map((shares) => {
+    const own = g.input('own', g.shape(shares));
+    const logs = g.unary('log', g.add(shares, g.fill(1e-12)));
+    return g.scale(g.sum(g.mul(own, logs), [0, 1]), -1 / batch);
+  });
+  return parts.reduce((sum, part) => g.add(sum, part));
 }
 
 /** Σ over tasks of β times the entropy of the mean prediction; undefined where every β is 0. */

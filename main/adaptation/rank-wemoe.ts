@@ -28,17 +28,17 @@ import {
   addTaskVectors,
   dictionaryName,
   mergeTensor,
-  stackTaskVectors,
   tensorNamed,
   type ExpertSet,
 } from './dictionary.ts';
 import {
-  addFactors,
-  factorise,
-  layerFactors,
-  weightedTerm,
-  type LayerFactors,
-} from './low-rank.ts';
+  foldLayers,
+  layerOf,
+  withExperts,
+  type ExpertLayer,
+  type ExpertLayers,
+} from './linear-experts.ts';
+import { layerFactors, weightedTerm } from './low-rank.ts';
 import { allRouterTensors, initialRouters, route, type RouterShape } from './router.ts';
 import { sumOf, type ModelSizes } from './sizes.ts';
 
@@ -59,19 +59,15 @@ function routedLayers(layer: number, routed: RoutedLayers): readonly string[] {
   return routed === 'mlp' ? mlpLayers(layer) : [...attentionLayers(layer), ...mlpLayers(layer)];
 }
 
-interface RoutedLayer {
-  readonly block: number;
-  readonly factors: LayerFactors;
-}
-
 function allRouted(
   config: VisionConfig,
   { routed, rank, router: { expertCount } }: RankWemoeShape,
-): ReadonlyMap<string, RoutedLayer> {
-  const layers = new Map<string, RoutedLayer>();
+): ExpertLayers {
+  const layers = new Map<string, ExpertLayer>();
   for (let block = 0; block < config.layerCount; block++) {
     for (const name of routedLayers(block, routed)) {
-      layers.set(name, { block, factors: layerFactors(config, name, { rank, expertCount }) });
+      const factors = layerFactors(config, name, { rank: () => rank, expertCount });
+      layers.set(name, { router: block, factors });
     }
   }
   return layers;
@@ -85,22 +81,9 @@ export async function* rankWemoeConstants(
 ): AsyncGenerator<readonly [name: string, tensor: Tensor]> {
   const routed = allRouted(set.config, shape);
   for (const name of visionTensors(set.config).keys()) {
-    const layer = routed.get(name.replace(/\.(weight|bias)$/, ''));
-    if (layer === undefined) {
-      yield [name, addTaskVectors(set, name, lambda)];
-      continue;
-    }
-    yield [name, tensorNamed(set.base, name)];
-    if (name.endsWith('.bias')) {
-      yield [dictionaryName(name), stackTaskVectors(set, name)];
-      continue;
-    }
-    const origin = tensorNamed(set.base, name).data;
-    const change = (k: number) => {
-      const tuned = tensorNamed(set.experts[k] ?? new Map<string, Tensor>(), name).data;
-      return Float64Array.from(tuned, (value, i) => value - origin[i]!);
-    };
-    yield* await factorise(layer.factors, change, 'even');
+    const layer = routed.get(layerOf(name));
+    if (layer === undefined) yield [name, addTaskVectors(set, name, lambda)];
+    else yield* withExperts(set, name, tensorNamed(set.base, name), layer, 'even');
   }
 }
 
@@ -155,15 +138,13 @@ export function assembleRankWemoe(
         const layer = layers.get(name);
         if (layer === undefined) return denseLayer(g, name, x, weight);
         // The first routed layer of a block is applied to the norm's output, which its router reads.
-        const lambdas = (routing[layer.block] ??= route(g, layer.block, router, x, options));
+        const lambdas = (routing[layer.router] ??= route(g, layer.router, router, x, options));
         return routedLayer(g, config, { name, x, lambdas, layer, learned }, options);
       };
       return { features: encodeImages(g, config, images, weight, { linear }), routing };
     },
-    fold: (values, lambdas) => {
-      const tensors = new Map([...constants, ...values]);
-      return foldRankWemoe(config, layers, tensors, lambdas);
-    },
+    fold: (values, lambdas) =>
+      foldLayers(config, layers, new Map([...constants, ...values]), lambdas),
   };
 }
 
@@ -176,7 +157,7 @@ function routedLayer(
     lambdas,
     layer: { factors },
     learned,
-  }: { name: string; x: Value; lambdas: Value; layer: RoutedLayer; learned: boolean },
+  }: { name: string; x: Value; lambdas: Value; layer: ExpertLayer; learned: boolean },
   { reduction, groups }: EncodeOptions,
 ): Value {
   const factor = (key: string) => {
@@ -202,36 +183,6 @@ function routedLayer(
   if (parts === undefined) return g.add(sum, bias);
   const grouped = g.reshape(sum, [parts, -1, out]);
   return g.reshape(g.add(grouped, bias), [-1, ...g.shape(sum).slice(1)]);
-}
-
-function foldRankWemoe(
-  config: VisionConfig,
-  layers: ReadonlyMap<string, RoutedLayer>,
-  tensors: TensorMap,
-  lambdas: readonly ArrayLike<number>[],
-): ReadonlyMap<string, Tensor> {
-  const weights = new Map<string, Tensor>();
-  for (const name of visionTensors(config).keys()) {
-    const layer = layers.get(name.replace(/\.(weight|bias)$/, ''));
-    const origin = tensorNamed(tensors, name);
-    const row = layer === undefined ? undefined : lambdas[layer.block];
-    if (layer === undefined || row === undefined) weights.set(name, origin);
-    else if (name.endsWith('.weight'))
-      weights.set(name, addFactors(origin, layer.factors, tensors, row));
-    else weights.set(name, addRows(origin, tensorNamed(tensors, dictionaryName(name)), row));
-  }
-  return weights;
-}
-
-/** b + Σk λk Δbk, summed in float64. */
-export function addRows(origin: Tensor, rows: Tensor, lambdas: ArrayLike<number>): Tensor {
-  const size = origin.data.length;
-  const data = origin.data.map((value, i) => {
-    let sum = value;
-    for (let k = 0; k < lambdas.length; k++) sum += lambdas[k]! * rows.data[k * size + i]!;
-    return sum;
-  });
-  return { shape: origin.shape, data };
 }
 
 export function rankWemoeSizes(config: VisionConfig, shape: RankWemoeShape): ModelSizes {

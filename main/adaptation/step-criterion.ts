@@ -45,7 +45,7 @@ export class StepCriterion {
   }
 
   /**
-   * Lower is better. Distillation: the smoothed loss, the distance from the experts. Entropy has its least where all
+   * Lower is better: the smoothed loss, such as the distance from the experts. Entropy has its least where all
    * images get one class, so there it is the mutual information of image and class; see class-usage.ts.
    */
   get score(): number {

@@ -81,6 +81,16 @@ const statements: Readonly<Record<string, string>> = {
     'layer_norm2 (layer_norm1 where `routed` is "block"): λ = mean over tokens of router N applied to u, and a routed ' +
     'layer computes x·Wᵀ + b + Σk λk · (left[:, k·r:(k+1)·r] · right[k·r:(k+1)·r] · x + b.task_vectors[k]) with left and ' +
     'right its `experts.left` and `experts.right` and r their rank for one expert.',
+  twin:
+    'A CLIP vision encoder that an image passes twice (Twin-Merging, arXiv 2406.15479): h = mean over tokens of what the ' +
+    'last block gives with the weights as they stand, scaled to mean 0 and variance 1; w = softmax(router 0 of h); then ' +
+    'with every vector and the position embedding plus Σk wk · T.task_vectors[k], and every matrix plus ' +
+    'Σk wk · left[:, k·r:(k+1)·r] · right[k·r:(k+1)·r], left and right its `experts.left` and `experts.right`.',
+  smile:
+    'A CLIP vision encoder whose linear layers give every token its own expert (SMILE, arXiv 2408.10174): with left and ' +
+    'right its `experts.left` and `experts.right` of rank r for one expert, pk = right[k·r:(k+1)·r] · x, gk = the length of ' +
+    'the first `gate` values of pk, w = softmax(g) over the `top` largest, scaled to sum 1, a layer computes ' +
+    'x·Wᵀ + b + Σk wk · (left[:, k·r:(k+1)·r] · pk + b.task_vectors[k]). Routing weights are means over tokens and layers of a block.',
 };
 
 const commonStatement =

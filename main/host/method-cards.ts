@@ -2,7 +2,7 @@
 import type { MethodCard, ParameterCard } from '../api/merge.ts';
 import { resolveParameters, type Parameter, type ParameterTable } from '../lib/parameters.ts';
 import { families } from '../merging/method.ts';
-import { catalogue, type CatalogueEntry } from '../runs/catalogue.ts';
+import { catalogue, learns, type CatalogueEntry } from '../runs/catalogue.ts';
 
 export function methodCards(): MethodCard[] {
   return catalogue.map((entry) => {
@@ -30,7 +30,7 @@ function familyTitle(entry: CatalogueEntry): string {
     case 'statistics':
       return 'Statistics of unlabelled images';
     case 'adaptive':
-      return 'Learning on unlabelled images';
+      return learns(entry.method) ? 'Learning on unlabelled images' : 'Routing without learning';
     case 'static':
       return families[entry.method.family];
   }

@@ -74,8 +74,13 @@ export function allParameters(
 
 /** Whether a method looks at unlabelled images, so that what it is measured on must be said. */
 export function usesImages(entry: RecipeMethod): boolean {
-  const { kind } = catalogueEntry(entry.method);
-  return kind === 'statistics' || kind === 'adaptive';
+  const found = catalogueEntry(entry.method);
+  return found.kind === 'statistics' || (found.kind === 'adaptive' && learns(found.method));
+}
+
+/** Whether an adaptive method has anything to learn; SMILE, which routes without, has no steps. */
+export function learns({ parameters }: AdaptiveMethod): boolean {
+  return parameters['steps'] !== undefined;
 }
 
 /** What recipes are checked against. */
