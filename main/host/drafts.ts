@@ -61,10 +61,10 @@ export function recipeOf(draft: Draft, project: OpenProject): Recipe {
     name: draft.name,
     seed: draft.seed,
     base,
-    tasks: tasks.map(({ id, expert, head, data }) => {
+    tasks: tasks.map(({ id, expert, head, data, unlabelled }) => {
       if (head === null) throw incomplete(`task "${id}" has no head`, 'choose its head');
       if (data === null) throw incomplete(`task "${id}" has no image set`, 'choose its image set');
-      return { id, expert, head, data };
+      return { id, expert, head, data, ...(unlabelled === undefined ? {} : { unlabelled }) };
     }),
     methods: draft.methods,
     adaptation: draft.adaptation,

@@ -4,20 +4,24 @@ import { openExpert, openModel } from '../checkpoints/open-model.ts';
 import { createHash } from 'node:crypto';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import type { LabelledSet } from '../data/labelled.ts';
-import type { Normalisation } from '../data/images.ts';
-import { openLabelledSet } from '../data/labelled-set.ts';
+import type { ImageSet, ImageStore, Normalisation } from '../data/images.ts';
+import { openImages, openLabelledSet, type SetOptions } from '../data/labelled-set.ts';
 import { readNormalisation, readPreprocessing } from '../data/preprocessing.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
 import type { Head } from '../models/head.ts';
 import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { loadVisionModel, type VisionModel } from '../models/vision-model.ts';
-import { headPlace, headReader, promptsOf } from './heads.ts';
+import { corruptedImages, corruptedSet } from './corrupted-set.ts';
+import { classNamesOf, headPlace, headReader } from './heads.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TaskInput {
   readonly id: string;
+  /** What is measured. */
   readonly set: LabelledSet;
+  /** What is adapted to: the images of `set` unless the recipe names others. */
+  readonly unlabelled: ImageSet;
   readonly head: Head;
 }
 
@@ -86,14 +90,18 @@ export async function loadInputs(
     try {
       for (const task of recipe.tasks) {
         advance(`images of ${task.id}`);
-        const set = await loadSet(task, base.config, recipe.base);
+        const options = await setOptions(task, base.config, recipe.base);
+        const clean = await openLabelledSet(task.data, options);
+        requireSize(task.id, clean.images.store, base.config, task.data);
+        const set = await corruptedSet(clean, recipe, task.id, signal);
+        const unlabelled = await loadUnlabelled(task, set, base.config, options, recipe, signal);
         const head = await heads.read(
           task.head,
           { id: task.id, features: featureSize(base.config) },
           signal,
         );
         requireClasses(task, head, set);
-        const input = { id: task.id, set, head };
+        const input = { id: task.id, set, unlabelled, head };
         fingerprints.set(`task/${task.id}`, taskFingerprint(input));
         tasks.push(input);
       }
@@ -117,39 +125,59 @@ export async function loadInputs(
   }
 }
 
-function taskFingerprint({ set, head }: TaskInput): string {
-  const { store } = set.images;
+function taskFingerprint({ set, unlabelled, head }: TaskInput): string {
+  const contents = (store: ImageStore) => ('pixels' in store ? store.pixels : store.identity);
   const bytes = ({ buffer, byteOffset, byteLength }: Int32Array | Float32Array) =>
     new Uint8Array(buffer, byteOffset, byteLength);
-  return createHash('sha256')
+  const hash = createHash('sha256')
     .update(JSON.stringify([set.classNames, set.images.normalisation]))
-    .update('pixels' in store ? store.pixels : store.identity)
+    .update(contents(set.images.store))
     .update(bytes(set.labels))
-    .update(bytes(head.weight.data))
-    .digest('hex');
+    .update(bytes(head.weight.data));
+  if (unlabelled !== set.images) hash.update(contents(unlabelled.store));
+  return hash.digest('hex');
 }
 
-/** The labelled images of a task, checked against the encoder. */
-async function loadSet(
-  { id, data, head }: Recipe['tasks'][number],
+async function setOptions(
+  { id, head }: Recipe['tasks'][number],
   { imageSize }: VisionConfig,
   base: string,
-): Promise<LabelledSet> {
-  const set = await openLabelledSet(data, {
+): Promise<SetOptions> {
+  return {
     task: id,
-    classNames: typeof head === 'string' ? undefined : (await promptsOf(head)).classes,
-    preprocessing: () => readPreprocessing(base, imageSize),
+    classNames: await classNamesOf(head),
     normalisation: await readNormalisation(base),
+    preprocessing: () => readPreprocessing(base, imageSize),
+  };
+}
+
+async function loadUnlabelled(
+  { id, unlabelled: path }: Recipe['tasks'][number],
+  measured: LabelledSet,
+  config: VisionConfig,
+  options: SetOptions,
+  recipe: Recipe,
+  signal: AbortSignal | undefined,
+): Promise<ImageSet> {
+  if (path === undefined) return measured.images;
+  const images = await openImages(path, options);
+  requireSize(id, images.store, config, path);
+  return corruptedImages(images, recipe, id, signal);
+}
+
+/** Sprite sheets come at one size. */
+function requireSize(
+  task: string,
+  { size }: ImageStore,
+  { imageSize }: VisionConfig,
+  where: string,
+): void {
+  if (size === imageSize) return;
+  throw new AppError('data.invalid', {
+    what: `the images of task "${task}" are ${String(size)} pixels wide, the encoder takes ${String(imageSize)}`,
+    where,
+    hint: 'rebuild the image set at the size of the encoder',
   });
-  const { size } = set.images.store;
-  if (size !== imageSize) {
-    throw new AppError('data.invalid', {
-      what: `the images of task "${id}" are ${String(size)} pixels wide, the encoder takes ${String(imageSize)}`,
-      where: data,
-      hint: 'rebuild the image set at the size of the encoder',
-    });
-  }
-  return set;
 }
 
 function requireClasses(

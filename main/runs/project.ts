@@ -22,6 +22,8 @@ const task = z.strictObject({
   expert: path,
   head: headSchema.nullable(),
   data: path.nullable(),
+  /** Images to adapt to, where they are others than those that are measured. */
+  unlabelled: path.optional(),
 });
 const materialsSchema = z.strictObject({ base: path.nullable(), tasks: z.array(task) });
 
@@ -106,12 +108,13 @@ function materialsOf(recipe: Recipe, recipeFolder: string, folder: string): Mate
     isHubReference(written) ? written : projectPath(folder, resolve(recipeFolder, written));
   return {
     base: at(recipe.base),
-    tasks: recipe.tasks.map(({ id, expert, head, data }) => ({
+    tasks: recipe.tasks.map(({ id, expert, head, data, unlabelled }) => ({
       id,
       title: id,
       expert: at(expert),
       head: withHeadPaths(head, at),
       data: at(data),
+      ...(unlabelled === undefined ? {} : { unlabelled: at(unlabelled) }),
     })),
   };
 }

@@ -29,7 +29,7 @@ export const protocolSchema = {
 type Protocol = z.output<z.ZodObject<typeof protocolSchema>>;
 
 interface WithTasks extends Protocol {
-  readonly tasks: readonly { readonly id: string }[];
+  readonly tasks: readonly { readonly id: string; readonly unlabelled?: string | undefined }[];
 }
 
 /** Throws `recipe.invalid` where the protocol names tasks that the recipe does not have, or leaves none to see. */
@@ -103,7 +103,13 @@ export function adaptationDataText(recipe: WithTasks): string {
     corruption === undefined
       ? ''
       : `, ${corruption.tasks === undefined ? 'all' : `those of ${corruption.tasks.join(', ')}`} with ${titleOf(corruption.kind)} of severity ${String(corruption.severity)}`;
-  return `the test images of ${tasks} without their labels${how} (transductive, as in the papers of AdaMerging and WEMoE)`;
+  const own = seenTasks(recipe).filter(({ unlabelled }) => unlabelled !== undefined);
+  if (own.length === seenTasks(recipe).length) {
+    return `images of ${tasks} that are not measured on, without labels${how}`;
+  }
+  const but =
+    own.length === 0 ? '' : `, but for ${own.map(({ id }) => id).join(', ')}: images of their own`;
+  return `the test images of ${tasks} without their labels${how} (transductive, as in the papers of AdaMerging and WEMoE)${but}`;
 }
 
 function titleOf(kind: string): string {

@@ -26,7 +26,15 @@ const parameter = z.union([z.number(), z.string(), z.boolean(), z.array(z.number
 export type ParameterValue = z.infer<typeof parameter>;
 export type MethodParameters = Readonly<Record<string, ParameterValue>>;
 
-const task = z.strictObject({ id, expert: path, head: headSchema, data: path });
+const task = z.strictObject({
+  id,
+  expert: path,
+  head: headSchema,
+  /** The labelled images that accuracy is measured on. */
+  data: path,
+  /** Images to adapt to, whose labels are not read if they have any; those of `data` unless others are named. */
+  unlabelled: path.optional(),
+});
 
 const method = z
   .strictObject({
@@ -211,11 +219,12 @@ export function formatRecipe(recipe: Recipe): string {
     name: recipe.name,
     seed: recipe.seed,
     base: recipe.base,
-    tasks: recipe.tasks.map(({ id, expert, head, data }) => ({
+    tasks: recipe.tasks.map(({ id, expert, head, data, unlabelled }) => ({
       id,
       expert,
       head: orderedHead(head),
       data,
+      ...(unlabelled === undefined ? {} : { unlabelled }),
     })),
     methods: recipe.methods.map((entry) => ({
       id: entry.id,
@@ -291,6 +300,9 @@ export function resolveRecipePaths(recipe: Recipe, folder: string): Recipe {
         (written) => modelPath(folder, written),
       ),
       data: resolve(folder, entry.data),
+      ...(entry.unlabelled === undefined
+        ? {}
+        : { unlabelled: resolve(folder, entry.unlabelled) }),
     })),
   };
 }

@@ -145,8 +145,8 @@ async function adaptationTasks(
   { inputs, engine, recipe, signal }: MethodContext,
 ): Promise<AdaptationTask[]> {
   const tasks: AdaptationTask[] = [];
-  for (const [k, { set, head }] of inputs.tasks.entries()) {
-    const unlabelled = { images: set.images, head };
+  for (const [k, { unlabelled: images, head }] of inputs.tasks.entries()) {
+    const unlabelled = { images, head };
     const expert = inputs.experts[k];
     if (objective !== 'distillation' || expert === undefined) {
       tasks.push(unlabelled);

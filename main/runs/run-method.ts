@@ -96,7 +96,7 @@ export async function prepareMethod(
         engine: context.engine,
         set: expertSet(inputs),
         // Labels stay behind here: statistics are handed images and heads only.
-        tasks: inputs.tasks.map(({ set, head }) => ({ images: set.images, head })),
+        tasks: inputs.tasks.map(({ unlabelled: images, head }) => ({ images, head })),
         seed: recipe.seed,
         signal,
         onProgress: (done, total) =>
