@@ -16,6 +16,23 @@ const checkpoint = z.strictObject({
 });
 export type CheckpointCard = z.output<typeof checkpoint>;
 
+/** Class names in the order of the labels, and templates with {} for the name. */
+const prompts = z.strictObject({
+  classes: z.array(z.string().trim().min(1).max(1000)).min(1).max(100_000),
+  templates: z
+    .array(z.string().trim().min(1).max(1000).regex(/\{\}/, 'has no {} for the class name'))
+    .min(1)
+    .max(1000),
+});
+export type PromptsToEdit = z.output<typeof prompts>;
+
+const bundledPrompts = prompts.extend({
+  id: z.string(),
+  title: z.string(),
+  note: z.string().nullable(),
+});
+export type BundledPrompts = z.output<typeof bundledPrompts>;
+
 const task = z.strictObject({
   id: name,
   title: z.string(),
@@ -23,7 +40,14 @@ const task = z.strictObject({
   expert: checkpoint.nullable(),
   /** Why the expert cannot be merged with the base, or cannot be read. */
   problem: failure.nullable(),
-  head: z.strictObject({ classes: count, location: z.string() }).nullable(),
+  head: z
+    .strictObject({
+      classes: count,
+      location: z.string(),
+      /** What a zero-shot head is made from; null for a file. `model` is null for the base model. */
+      zeroShot: prompts.extend({ model: z.string().nullable() }).nullable(),
+    })
+    .nullable(),
   headProblem: failure.nullable(),
   data: z
     .strictObject({
@@ -91,6 +115,12 @@ export const projectContract = {
   /** Adds one task for each checkpoint folder or file. */
   addExperts: call
     .input(z.strictObject({ handles: z.array(handle).min(1).max(64) }))
+    .output(overview),
+  /** Class names and templates of the tasks that come with the program. */
+  bundledPrompts: call.output(z.array(bundledPrompts)),
+  /** Gives a task a zero-shot head, made by `model`, or by the base model where none is given. */
+  setZeroShotHead: call
+    .input(z.strictObject({ task: name, prompts, model: handle.optional() }))
     .output(overview),
   /** Head and data of a task; what is left out stays as it is. */
   setTask: call

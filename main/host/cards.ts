@@ -4,18 +4,18 @@ import type { Failure } from '../api/common.ts';
 import type { CheckpointCard, TaskCard } from '../api/project.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import { openExpert, openModel } from '../checkpoints/open-model.ts';
-import { openCheckpoint } from '../checkpoints/open.ts';
 import { describeImageSet } from '../data/labelled-set.ts';
 import { modelPath, modelTitle } from '../hub/local.ts';
 import { AppError } from '../lib/errors.ts';
 import { elementCount } from '../lib/tensor.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
-import { headClasses } from '../models/head.ts';
 import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { visionArchitecture } from '../models/vision-model.ts';
-import { classNamesOf, headPlace, promptsOf } from '../runs/heads.ts';
+import { classNamesOf } from '../runs/heads.ts';
 import { projectPath, type Materials, type ProjectTask } from '../runs/project.ts';
+import { attempt, type Attempt } from './attempt.ts';
 import { failureOf } from './failures.ts';
+import { absoluteHead, headCard } from './head-card.ts';
 
 export interface Cards {
   readonly base: CheckpointCard | null;
@@ -50,22 +50,6 @@ export async function projectCards(folder: string, materials: Materials): Promis
   }
 }
 
-interface Attempt<Value> {
-  readonly value?: Value;
-  readonly problem: Failure | null;
-}
-
-/** Runs a step whose failure belongs on a card; bugs pass. */
-async function attempt<Value>(step: () => Promise<Value>): Promise<Attempt<Value>> {
-  try {
-    return { value: await step(), problem: null };
-  } catch (error) {
-    const problem = failureOf(error);
-    if (problem === undefined) throw error;
-    return { problem };
-  }
-}
-
 async function taskCard(
   folder: string,
   task: ProjectTask,
@@ -86,7 +70,13 @@ async function taskCard(
     await expert.close();
   }
   const data = await dataCard(folder, task, architecture);
-  const head = await headCard(folder, task, architecture, data.value?.classNames.length);
+  const head = await headCard(task.head, {
+    folder,
+    task: task.id,
+    base: basePath,
+    features: architecture && featureSize(architecture),
+    classes: data.value?.classNames.length,
+  });
   return {
     id: task.id,
     title: task.title === task.id ? (data.title ?? task.title) : task.title,
@@ -122,36 +112,6 @@ function architectureText(checkpoint: StoredCheckpoint): string {
   }
 }
 
-async function headCard(
-  folder: string,
-  { id, head: entry }: ProjectTask,
-  architecture: VisionConfig | undefined,
-  dataClasses: number | undefined,
-): Promise<Attempt<NonNullable<TaskCard['head']>>> {
-  if (entry === null) return { problem: null };
-  const location = typeof entry === 'string' ? resolve(folder, entry) : headPlace(entry);
-  const read = await attempt(async () => {
-    if (typeof entry !== 'string') {
-      return { classes: (await promptsOf(entry)).classes.length, location };
-    }
-    const checkpoint = await openCheckpoint(location);
-    try {
-      const classes = headClasses(checkpoint, id, architecture && featureSize(architecture));
-      return { classes, location: projectPath(folder, location) };
-    } finally {
-      await checkpoint.close();
-    }
-  });
-  if (read.value === undefined || dataClasses === undefined) return read;
-  if (read.value.classes === dataClasses) return read;
-  const mismatch = new AppError('model.shape_mismatch', {
-    what: `the head has ${read.value.classes} classes, the images have ${dataClasses}`,
-    where: location,
-    hint: 'choose the head that was made for this data set',
-  });
-  return { ...read, problem: failureOf(mismatch) ?? null };
-}
-
 async function dataCard(
   folder: string,
   { data: path, head }: ProjectTask,
@@ -159,7 +119,8 @@ async function dataCard(
 ): Promise<Attempt<NonNullable<TaskCard['data']>> & { title?: string }> {
   if (path === null) return { problem: null };
   const location = resolve(folder, path);
-  const names = head === null ? undefined : (await attempt(() => classNamesOf(head))).value;
+  const known = async () => (head === null ? undefined : classNamesOf(absoluteHead(folder, head)));
+  const { value: names } = await attempt(known);
   const read = await attempt(() => describeImageSet(location, names));
   if (read.value === undefined) return { problem: read.problem };
   const { title, kind, count, classNames, tile, synthetic, description, licences } = read.value;

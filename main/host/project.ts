@@ -4,6 +4,7 @@ import { openExpert } from '../checkpoints/open-model.ts';
 import { spriteSheetAt } from '../data/labelled-set.ts';
 import { AppError } from '../lib/errors.ts';
 import { withBase, withExpert, withoutTask, withTask, withTaskAt } from '../runs/project.ts';
+import { bundledNameOf, bundledPrompts } from '../text/prompts.ts';
 import { callError } from './failures.ts';
 import { tilesOf } from './image-sets.ts';
 import { implementer } from './implementer.ts';
@@ -77,6 +78,31 @@ export const projectHandlers = {
         ...(title === undefined ? {} : { title }),
         ...(head === undefined ? {} : { head: written(head) }),
         ...(described === undefined ? {} : { data: described }),
+      }),
+    );
+    return project.overview();
+  }),
+
+  bundledPrompts: on.bundledPrompts.handler(() =>
+    Object.entries(bundledPrompts).map(([id, { title, classes, templates, note }]) => ({
+      id,
+      title,
+      classes: [...classes],
+      templates: [...templates],
+      note: note ?? null,
+    })),
+  ),
+
+  setZeroShotHead: on.setZeroShotHead.handler(async ({ input, context: { session } }) => {
+    const { project } = session;
+    const { task, prompts, model: chosen } = input;
+    const model = chosen === undefined ? undefined : project.write(session.pathOf(chosen));
+    await project.edit(`class names of task ${task}`, (materials) =>
+      withTask(materials, task, {
+        head: {
+          prompts: bundledNameOf(prompts) ?? prompts,
+          ...(model === undefined ? {} : { model }),
+        },
       }),
     );
     return project.overview();

@@ -37,6 +37,16 @@ export interface BundledPrompts extends Prompts {
  */
 export const bundledPrompts: Readonly<Record<string, BundledPrompts>> = bundled;
 
+/** The bundled task that has exactly these names and templates. */
+export function bundledNameOf({ classes, templates }: Prompts): string | undefined {
+  const same = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((text, i) => text === b[i]);
+  return Object.keys(bundledPrompts).find((id) => {
+    const bundle = bundledPrompts[id];
+    return bundle && same(bundle.classes, classes) && same(bundle.templates, templates);
+  });
+}
+
 /** Whether prompts are named by the path of a file, not by a bundled task. */
 export function isPromptsFile(reference: string): boolean {
   return reference.toLowerCase().endsWith('.json');
