@@ -4,13 +4,15 @@ import { shapeOf } from '../../graph/program.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import { lower, NodeEmitter } from './lowering.ts';
 import { elementType, encodeModel, externalLocation, irVersion, opset } from './proto.ts';
-import type { TensorProto, ValueInfoProto } from './proto.ts';
+import type { SparseTensorProto, TensorProto, ValueInfoProto } from './proto.ts';
 
 export interface ModelDescription {
   readonly docString?: string;
   readonly metadata?: ReadonlyMap<string, string>;
   /** One line per input and result, for whoever opens the file elsewhere. */
   readonly help?: ReadonlyMap<string, string>;
+  /** Constants of which only the values that are not 0 are written; a reader fills in the others. */
+  readonly sparse?: ReadonlySet<string>;
 }
 
 /** Where a constant's bytes lie in a file beside the model. */
@@ -61,9 +63,11 @@ export function encodeProgram(
     };
   };
 
-  const weights: TensorProto[] = program.parameters
-    .filter(({ kind }) => kind === 'constant')
-    .map(({ name }) => initializer(name, constants.get(name), external.get(name)));
+  const { sparse = new Set() } = description;
+  const names = program.parameters.flatMap(({ kind, name }) => (kind === 'constant' ? [name] : []));
+  const weights = names
+    .filter((name) => !sparse.has(name))
+    .map((name) => initializer(name, constants.get(name), external.get(name)));
   return encodeModel({
     irVersion,
     producerName: 'mergewright',
@@ -76,6 +80,9 @@ export function encodeProgram(
       docString: '',
       node: emitter.nodes,
       initializer: [...weights, ...emitter.initializers],
+      sparseInitializer: names
+        .filter((name) => sparse.has(name))
+        .map((name) => sparseInitializer(name, constants.get(name))),
       input: program.parameters
         .filter(({ kind }) => kind === 'input')
         .map(({ name, value }) => valueInfo(name, value)),
@@ -143,6 +150,35 @@ function initializer(
     throw new Error(`constant "${name}" has neither bytes nor a place`);
   const { buffer, byteOffset, byteLength } = tensor.data;
   return { ...common, rawData: new Uint8Array(buffer, byteOffset, byteLength) };
+}
+
+function sparseInitializer(
+  name: string,
+  tensor: (Pick<Tensor, 'shape'> & Partial<Tensor>) | undefined,
+): SparseTensorProto {
+  if (tensor?.data === undefined) throw new Error(`constant "${name}" has no values`);
+  const { data, shape } = tensor;
+  const count = data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);
+  const values = new Float32Array(count);
+  const indices = new BigInt64Array(count);
+  let next = 0;
+  data.forEach((value, i) => {
+    if (value === 0) return;
+    values[next] = value;
+    indices[next++] = BigInt(i);
+  });
+  const bytes = ({ buffer }: ArrayBufferView) => new Uint8Array(buffer);
+  const dims = [count];
+  return {
+    dims: shape,
+    values: { name, dims, dataType: elementType.float, rawData: bytes(values) },
+    indices: {
+      name: `${name}_indices`,
+      dims,
+      dataType: elementType.int64,
+      rawData: bytes(indices),
+    },
+  };
 }
 
 /** Values whose leading dimension is the batch: they depend on a batch input and have its nominal size. */

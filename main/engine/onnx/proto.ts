@@ -37,6 +37,13 @@ const root = protobuf.Root.fromJSON({
         dataLocation: { type: 'int32', id: 14 },
       },
     },
+    SparseTensorProto: {
+      fields: {
+        values: { type: 'TensorProto', id: 1 },
+        indices: { type: 'TensorProto', id: 2 },
+        dims: { type: 'int64', id: 3, rule: 'repeated' },
+      },
+    },
     Dimension: {
       oneofs: { value: { oneof: ['dimValue', 'dimParam'] } },
       fields: { dimValue: { type: 'int64', id: 1 }, dimParam: { type: 'string', id: 2 } },
@@ -61,6 +68,7 @@ const root = protobuf.Root.fromJSON({
         docString: { type: 'string', id: 10 },
         input: { type: 'ValueInfoProto', id: 11, rule: 'repeated' },
         output: { type: 'ValueInfoProto', id: 12, rule: 'repeated' },
+        sparseInitializer: { type: 'SparseTensorProto', id: 15, rule: 'repeated' },
       },
     },
     OperatorSetIdProto: {
@@ -116,6 +124,13 @@ export interface TensorProto {
   readonly dataLocation?: number;
 }
 
+/** The name of the whole is that of its values; indices count row-major. */
+export interface SparseTensorProto {
+  readonly values: TensorProto;
+  readonly indices: TensorProto;
+  readonly dims: readonly number[];
+}
+
 export interface ValueInfoProto {
   readonly name: string;
   readonly docString?: string;
@@ -141,6 +156,7 @@ export interface ModelProto {
     readonly docString: string;
     readonly node: readonly NodeProto[];
     readonly initializer: readonly TensorProto[];
+    readonly sparseInitializer: readonly SparseTensorProto[];
     readonly input: readonly ValueInfoProto[];
     readonly output: readonly ValueInfoProto[];
   };

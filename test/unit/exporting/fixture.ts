@@ -5,10 +5,12 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll } from 'vitest';
 import { createAdaMerging } from '../../../main/adaptation/adamerging.ts';
 import type { ExpertSet } from '../../../main/adaptation/dictionary.ts';
+import { adaptiveMethods } from '../../../main/adaptation/methods.ts';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
 import type { ExportSource } from '../../../main/exporting/source.ts';
 import { normals, randomStream } from '../../../main/lib/random.ts';
-import { elementCount, type Tensor } from '../../../main/lib/tensor.ts';
+import { resolveParameters } from '../../../main/lib/parameters.ts';
+import { elementCount, type Tensor, type TensorMap } from '../../../main/lib/tensor.ts';
 import { initialValues, staticModel, type MergedModel } from '../../../main/models/merged-model.ts';
 import type { VisionConfig } from '../../../main/models/vision-config.ts';
 import { imageShape, visionTensors } from '../../../main/models/vit.ts';
@@ -45,8 +47,31 @@ function expertSet(of: VisionConfig): ExpertSet {
   return { config: of, base, experts };
 }
 
-export const variants = ['static', 'adamerging', 'wemoe0', 'wemoe1', 'wemoe2'] as const;
+export const variants = [
+  'static',
+  'adamerging',
+  'wemoe0',
+  'wemoe1',
+  'wemoe2',
+  'e_wemoe',
+  'rank_wemoe',
+  'twin_merging',
+  'smile',
+] as const;
 export type Variant = (typeof variants)[number];
+
+/** Whether its weights, or at least its routing weights, are worth showing by image. */
+export function isDynamic(variant: Variant): boolean {
+  return variant !== 'static' && variant !== 'adamerging';
+}
+
+/** Models of methods by their records. */
+const recorded: Partial<Record<Variant, Record<string, unknown>>> = {
+  e_wemoe: { density: 0.1 },
+  rank_wemoe: { rank: 3, routed: 'block', learn_factors: true, shared_router: true },
+  twin_merging: { density: 0.2 },
+  smile: { rank: 4, gate: 2 },
+};
 
 function build(variant: Variant, of: VisionConfig): MergedModel {
   const set = expertSet(of);
@@ -62,7 +87,29 @@ function build(variant: Variant, of: VisionConfig): MergedModel {
       return createWemoe(set, { depth: 1, ...options });
     case 'wemoe2':
       return createWemoe(set, { depth: 2, ...options });
+    case 'e_wemoe':
+    case 'rank_wemoe':
+    case 'twin_merging':
+    case 'smile': {
+      const { method, parameters } = recordOf(variant);
+      return method.create(set, parameters, 1, gathered.get(variant)!);
+    }
   }
+}
+
+function recordOf(variant: Variant) {
+  const method = adaptiveMethods.find(({ id }) => id === variant)!;
+  return { method, parameters: resolveParameters(method, recorded[variant] ?? {}, variant) };
+}
+
+/** Their constants are computed by singular values, which takes a promise. */
+const gathered = new Map<Variant, TensorMap>();
+for (const variant of variants.filter((each) => recorded[each] !== undefined)) {
+  const { method, parameters } = recordOf(variant);
+  const constants = new Map<string, Tensor>();
+  const made = method.constants(expertSet(config), parameters);
+  for await (const [name, tensor] of made) constants.set(name, tensor);
+  gathered.set(variant, constants);
 }
 
 /** As after some training: every trained value has moved, coefficients past the ends of [0, 1] too. */

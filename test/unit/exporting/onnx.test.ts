@@ -9,7 +9,7 @@ import { argmax } from '../../../main/evaluation/tally.ts';
 import { exportModel } from '../../../main/exporting/export.ts';
 import { modelOutputs, type Outputs } from '../../../main/exporting/verify.ts';
 import type { Tensor } from '../../../main/lib/tensor.ts';
-import { exportSource, images, temporaryFolder, variants } from './fixture.ts';
+import { exportSource, images, isDynamic, temporaryFolder, variants } from './fixture.ts';
 
 const folder = temporaryFolder();
 const engine = createOnnxEngine({ threads: 1 });
@@ -66,7 +66,7 @@ describe('the ONNX file in a process of its own', () => {
       engine,
     });
     const batches = [1, 3, 5].map((size) => images(size));
-    const names = ['features', ...(variant.startsWith('wemoe') ? ['routing'] : [])];
+    const names = ['features', ...(isDynamic(variant) ? ['routing'] : [])];
     const logits = source.tasks.map(({ head }) => `logits/${head.task}`);
     const found = await runAlone(path.join(target, 'model.onnx'), batches, [...names, ...logits]);
     for (const [i, batch] of batches.entries()) {
