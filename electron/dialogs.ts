@@ -15,7 +15,7 @@ const anyFile = { name: 'All files', extensions: ['*'] };
 const weights = { name: 'Checkpoints (safetensors)', extensions: ['safetensors', 'json'] };
 
 /** Those that ask for a folder that is not there yet. */
-type SavePurpose = 'new-project' | 'merged';
+type SavePurpose = 'new-project' | 'merged' | 'adapter';
 
 const openDialogs: Record<Exclude<Purpose, SavePurpose>, OpenDialogOptions> = {
   project: {
@@ -79,6 +79,16 @@ const openDialogs: Record<Exclude<Purpose, SavePurpose>, OpenDialogOptions> = {
       anyFile,
     ],
   },
+  adapters: {
+    title: 'Choose LoRA adapters: one folder for each',
+    buttonLabel: 'Add adapters',
+    properties: ['openDirectory', 'multiSelections'],
+  },
+  tuned: {
+    title: 'Choose the fine-tuned model: the folder with its config.json and weights',
+    buttonLabel: 'Use this model',
+    properties: ['openDirectory'],
+  },
   'merge-file': {
     title: 'Open a mergekit YAML or a recipe',
     buttonLabel: 'Open',
@@ -102,6 +112,13 @@ const saveDialogs: Record<SavePurpose, SaveDialogOptions> = {
     defaultPath: 'Merged model',
     properties: ['createDirectory'],
   },
+  adapter: {
+    title: 'Choose where the adapter goes: a new folder',
+    buttonLabel: 'Use this place',
+    nameFieldLabel: 'Name of the adapter',
+    defaultPath: 'New adapter',
+    properties: ['createDirectory'],
+  },
 };
 
 /** The paths picked, or null when the dialog was cancelled. */
@@ -109,7 +126,7 @@ export async function choosePaths(
   window: BrowserWindow,
   purpose: Purpose,
 ): Promise<string[] | null> {
-  if (purpose === 'new-project' || purpose === 'merged') {
+  if (purpose === 'new-project' || purpose === 'merged' || purpose === 'adapter') {
     const { canceled, filePath } = await dialog.showSaveDialog(window, saveDialogs[purpose]);
     if (canceled || filePath === '') return null;
     // A merge makes its folder itself, when it is complete.

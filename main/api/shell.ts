@@ -42,6 +42,9 @@ export const choosing = z.enum([
   'model-files',
   'merge-file',
   'merged',
+  'adapters',
+  'tuned',
+  'adapter',
 ]);
 
 export const shellContract = {

@@ -1,12 +1,14 @@
-/** Which of its two kinds of merges the Merge view shows; kept from one start of the application to the next. */
+/** Which of its kinds of merges the Merge view shows; kept from one start of the application to the next. */
 
 import { navigation } from './navigation.svelte.ts';
 
-export type MergeMode = 'measure' | 'weights';
+const modes = ['measure', 'weights', 'lora'] as const;
+export type MergeMode = (typeof modes)[number];
 
 const key = 'merge-mode';
 
-let mode = $state<MergeMode>(localStorage.getItem(key) === 'weights' ? 'weights' : 'measure');
+const kept = localStorage.getItem(key);
+let mode = $state<MergeMode>(modes.find((known) => known === kept) ?? 'measure');
 
 export const mergeMode = {
   get value(): MergeMode {
@@ -18,9 +20,9 @@ export const mergeMode = {
   },
 };
 
-/** Whether models that are dropped on the window are to be merged as they are. */
+/** Whether models and adapters that are dropped on the window are to be merged as they are. */
 export function weightsInSight(): boolean {
-  return navigation.view === 'merge' && mode === 'weights';
+  return navigation.view === 'merge' && mode !== 'measure';
 }
 
 /** Goes to where runs are made. */

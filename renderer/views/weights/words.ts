@@ -1,5 +1,5 @@
 /** Words and sizes of the Merge view for weights. */
-import type { WeightsMethod, WeightsPlan } from '../../../main/api/weights.ts';
+import type { WeightsFinding, WeightsMethod, WeightsPlan } from '../../../main/api/weights.ts';
 
 const units: Readonly<Record<string, number>> = {
   b: 1,
@@ -56,10 +56,13 @@ export function reasonAgainst(facts: {
   readonly plan: WeightsPlan | undefined;
   readonly failed: boolean;
   readonly checking: boolean;
+  /** What was found by reading the values. */
+  readonly scanned: readonly WeightsFinding[];
 }): string | undefined {
-  if (facts.busy) return 'A run is going on; one merge goes on at a time.';
+  if (facts.busy) return 'A run or a merge is going on; one goes on at a time.';
   if (facts.models === 0) return 'Add the models to merge.';
-  const error = facts.plan?.findings.find(({ severity }) => severity === 'error');
+  const found = [...(facts.plan?.findings ?? []), ...facts.scanned];
+  const error = found.find(({ severity }) => severity === 'error');
   if (error !== undefined) return `${error.title}: see “Before you merge”.`;
   if (facts.failed) return 'See “Before you merge” for what is wrong.';
   if (facts.output === null) return 'Choose where the result goes.';

@@ -90,9 +90,31 @@ describe('a model', () => {
     const card = await host.client.weights.describe({ handle: at('base') });
     expect(card).toMatchObject({ title: 'base', kind: 'model', dtypes: ['F32'], tensorCount: 12 });
     expect(card.architecture).toContain('LlamaForCausalLM');
-    const { tensors } = await host.client.weights.inspect({ handle: at('base') });
+    const { card: same, tensors } = await host.client.weights.inspect({ handle: at('base') });
+    expect(same.notes).toEqual([]);
     expect(tensors).toHaveLength(12);
     expect(tensors.map(({ name }) => name)).toContain('model.layers.0.mlp.gate_proj.weight');
+  });
+
+  it('is said to be unusual where it is', async () => {
+    const { tensors } = await host.client.weights.inspect({ handle: at('base') });
+    const kept = tensors.filter(({ name }) => name !== 'lm_head.weight');
+    const file = join(folder, 'base', weightFile);
+    await writeSafetensors(
+      file,
+      kept.map(({ name, shape }) => {
+        const size = shape.reduce((product, length) => product * length, 1);
+        return { name, dtype: 'F32', shape, data: new Float32Array(size) };
+      }),
+    );
+    const config = join(folder, 'base', 'config.json');
+    const text = await readFile(config, 'utf8');
+    await writeFile(
+      config,
+      text.replace('"tie_word_embeddings": false', '"tie_word_embeddings": true'),
+    );
+    const { card } = await host.client.weights.inspect({ handle: at('base') });
+    expect(card.notes).toEqual([expect.stringContaining('"lm_head.weight" is tied to')]);
   });
 
   it('that is none, or was never chosen, is refused', async () => {

@@ -82,6 +82,7 @@ describe('the reason why a merge cannot start', () => {
     plan,
     failed: false,
     checking: false,
+    scanned: [],
   };
   const finding = (severity: 'error' | 'warning') => ({
     ...plan,
@@ -98,10 +99,15 @@ describe('the reason why a merge cannot start', () => {
 
   it.each([
     ['nothing', {}, undefined],
-    ['a run', { busy: true }, 'A run is going on; one merge goes on at a time.'],
+    ['a run', { busy: true }, 'A run or a merge is going on; one goes on at a time.'],
     ['no model', { models: 0, plan: undefined }, 'Add the models to merge.'],
     ['an error', { plan: finding('error') }, 'Missing tensors: see “Before you merge”.'],
     ['a warning', { plan: finding('warning') }, undefined],
+    [
+      'an error among the values',
+      { scanned: finding('error').findings },
+      'Missing tensors: see “Before you merge”.',
+    ],
     ['a failure', { failed: true, plan: undefined }, 'See “Before you merge” for what is wrong.'],
     ['no place', { output: null }, 'Choose where the result goes.'],
     ['an edit a moment ago', { checking: true }, 'Being checked …'],
