@@ -4,13 +4,7 @@
  * number of threads on the same kind of processor.
  */
 import { leadingSingularValues } from '../engine/linear/leading-singular-values.ts';
-import {
-  columnRange,
-  combined,
-  transposed,
-  type Matrix,
-  type Multiply,
-} from '../engine/linear/matrix.ts';
+import { columnRange, transposed, type Matrix, type Multiply } from '../engine/linear/matrix.ts';
 import { polarIteration } from '../engine/linear/polar-iteration.ts';
 import {
   normalizedByPower,
@@ -19,8 +13,12 @@ import {
 } from '../engine/linear/singular-values.ts';
 import { singleLeading } from '../engine/linear/single-leading.ts';
 import { singlePolar } from '../engine/linear/single-polar.ts';
-import { singleSubspace, type PairedBases } from '../engine/linear/single-subspace.ts';
-import { toDouble, toSingle, type Products } from '../engine/linear/single.ts';
+import {
+  outsideOthers,
+  singleWeakest,
+  type WeakestDirections,
+} from '../engine/linear/single-weakest.ts';
+import type { Products } from '../engine/linear/single.ts';
 import { estimateSpectrum } from '../engine/linear/spectrum.ts';
 import { createProducts } from '../engine/onnx/product-chain.ts';
 
@@ -44,19 +42,19 @@ export interface LinearAlgebra {
    */
   polar(a: Matrix, precision?: Precision): Promise<Matrix>;
   /**
-   * What the `count` largest singular values span, to single precision; `undefined` where that needs the whole
-   * decomposition.
+   * The directions of the `count` smallest singular values, to single precision; `undefined` where that needs the
+   * whole decomposition.
    */
-  subspace(a: Matrix, count: number): Promise<PairedBases | undefined>;
-  /** A − U UᵀA to single precision, of U with orthonormal columns. */
-  withoutSpan(a: Matrix, u: Matrix): Promise<Matrix>;
+  weakest(a: Matrix, count: number): Promise<WeakestDirections | undefined>;
+  /** A − Uc UcᵀA, Uc of all other left directions of the matrix of `weakest`; to single precision. */
+  outsideOthers(a: Matrix, weakest: WeakestDirections): Promise<Matrix>;
 }
 
 /** Up to so many rows or columns fp64 costs little. */
 const SMALL = 256;
 
 export function createLinearAlgebra(products: Products): LinearAlgebra {
-  const { multiply, chain } = products;
+  const { multiply } = products;
   const isSmall = ({ rows, columns }: Matrix) => Math.min(rows, columns) <= SMALL;
   async function polar(a: Matrix, precision: Precision = 'double'): Promise<Matrix> {
     if (a.rows < a.columns) return transposed(await polar(transposed(a), precision));
@@ -73,23 +71,14 @@ export function createLinearAlgebra(products: Products): LinearAlgebra {
       return found ?? leadingSingularValues(multiply, a, count);
     },
     polar,
-    async subspace(a, count) {
-      const most = Math.min(a.rows, a.columns);
-      return isSmall(a) || 3 * (most - count) > most
+    async weakest(a, count) {
+      return isSmall(a) || 3 * count > Math.min(a.rows, a.columns)
         ? undefined
-        : singleSubspace(products, a, count);
+        : singleWeakest(products, a, count);
     },
-    async withoutSpan(a, u) {
-      if (!isSmall(a)) return toDouble(await chain(projection, { a: toSingle(a), u: toSingle(u) }));
-      return combined(1, a, -1, await multiply(u, await multiply(u, a, { a: true })));
-    },
+    outsideOthers: (a, weakest) => outsideOthers(products, a, weakest),
   };
 }
-
-const projection = [
-  { result: 'inside', a: 'u', b: 'a', transposeA: true },
-  { result: 'outside', a: 'u', b: 'inside', alpha: -1, plus: 'a' },
-];
 
 export const linearAlgebra = createLinearAlgebra(createProducts());
 

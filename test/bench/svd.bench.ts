@@ -1,34 +1,35 @@
 /**
  * Linear algebra and the methods that need it: `npx tsx test/bench/svd.bench.ts`
- * [--sizes 768x768,768x3072,2048x2048] (4096x4096 takes minutes) [--python python3] [--experts 8] [--blocks 12] [--methods iso_c,tsv_m].
+ * [--sizes 768x768,768x3072,2048x2048,4096x4096] [--python python3] [--experts 8] [--blocks 12]
+ * [--methods iso_c,tsv_m,iso_cts] [--changes falling,normal] [--folder FOLDER].
  * Prints seconds of a full singular value decomposition beside numpy's (LAPACK) at the same size and threads, and of
- * a merge of generated experts of the shape of ViT-B/32. `--blocks 0` leaves the merge out. `--changes falling` has experts
- * with a few falling directions above a tenth of the noise, as fine-tuning leaves them; `normal`, the noise alone, is
- * the hardest. Seconds of the processor are printed beside those of the clock, for a machine that does other work.
+ * whole merges of generated experts of the shape of ViT-B/32, from files to files. `--blocks 0` leaves the merges
+ * out, `--sizes ''` the decompositions. In FOLDER (4 GB for each kind of changes) the models are kept for the next
+ * time. Seconds of the processor are printed beside those of the clock, for a machine that does other work.
  */
 import { spawnSync } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  columnRange,
-  scaleColumns,
-  shifted,
-  type Matrix,
-} from '../../main/engine/linear/matrix.ts';
+import { openCheckpoint } from '../../main/checkpoints/open.ts';
+import { columnRange, shifted, type Matrix } from '../../main/engine/linear/matrix.ts';
 import { randomMatrix } from '../../main/engine/linear/orthonormal.ts';
 import { createProducts } from '../../main/engine/onnx/product-chain.ts';
-import { methods } from '../../main/merging/index.ts';
 import { createLinearAlgebra } from '../../main/merging/linear-algebra.ts';
-import { groupOf, runMethod } from '../unit/merging/in-memory.ts';
+import { executePlan } from '../../main/merging/streaming/execute-plan.ts';
+import { methodNamed, planOf } from '../unit/merging/streaming/plans.ts';
+import { visionExperts, type Changes } from './vision-experts.ts';
 
 const { values: options } = parseArgs({
   options: {
-    sizes: { type: 'string', default: '768x768,768x3072,2048x2048' },
+    sizes: { type: 'string', default: '768x768,768x3072,2048x2048,4096x4096' },
     python: { type: 'string', default: 'python3' },
     experts: { type: 'string', default: '8' },
     blocks: { type: 'string', default: '12' },
     methods: { type: 'string', default: 'iso_c,tsv_m,iso_cts' },
-    changes: { type: 'string', default: 'normal' },
+    changes: { type: 'string', default: 'falling,normal' },
+    folder: { type: 'string' },
   },
 });
 const threads = availableParallelism();
@@ -50,18 +51,6 @@ async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
   const result = await work();
   const { user, system } = process.cpuUsage(before);
   return { seconds: (performance.now() - begun) / 1000, busy: (user + system) / 1e6, result };
-}
-
-/** Row-major values of one change. */
-async function change(rows: number, columns: number, ...key: (string | number)[]) {
-  const noise = randomMatrix(rows, columns, ...key).data;
-  if (options.changes === 'normal') return Float32Array.from(noise, (value) => value / 100);
-  const rank = 24;
-  const falling = Float64Array.from({ length: rank }, (_, i) => Math.exp(-i / 6));
-  const left = scaleColumns(randomMatrix(rows, rank, ...key, 'left'), falling);
-  const right = randomMatrix(columns, rank, ...key, 'right');
-  const { data } = await linear.multiply(left, right, { b: true });
-  return Float32Array.from(data, (value, i) => 0.004 * value + noise[i]! / 1000);
 }
 
 /** Seconds and the version of numpy, or why there are none. */
@@ -112,36 +101,40 @@ for (const size of options.sizes === '' ? [] : options.sizes.split(',')) {
   );
 }
 
-/** The weights of one block of ViT-B/32. */
-const block: readonly (readonly [string, readonly number[]])[] = [
-  ...['q_proj', 'k_proj', 'v_proj', 'out_proj'].map(
-    (name) => [`self_attn.${name}.weight`, [768, 768]] as const,
-  ),
-  ['mlp.fc1.weight', [3072, 768]],
-  ['mlp.fc2.weight', [768, 3072]],
-];
+/** Merges the stored models as a user does; seconds of the clock from the plan to the published folder. */
+async function merge(paths: readonly string[], method: string, folder: string): Promise<void> {
+  const target = join(folder, 'merged');
+  const models = await Promise.all(paths.map((path) => openCheckpoint(path)));
+  const plan = planOf(models, methodNamed(method), {}, 'F32');
+  const cache = join(folder, 'hashes.jsonl');
+  const done = await timed(() => executePlan(plan, target, { hashCache: cache }));
+  const { threads: used, peakBytes } = done.result.budget;
+  row(
+    method,
+    `${done.seconds.toFixed(1)} s`,
+    `${done.busy.toFixed(1)} s busy`,
+    `${String(used)} threads`,
+    `≤ ${(peakBytes / 2 ** 30).toFixed(2)} GiB`,
+  );
+  await rm(target, { recursive: true });
+}
+
 const blocks = Number(options.blocks);
 if (blocks > 0) {
-  console.log(
-    `\n${options.experts} experts, ${options.blocks} blocks of ViT-B/32, ${options.changes} changes`,
-  );
-  for (const id of options.methods.split(',')) {
-    const method = methods.find((candidate) => candidate.id === id);
-    if (method === undefined) throw new Error(`no method ${id}`);
-    let [seconds, busy] = [0, 0];
-    for (let layer = 0; layer < blocks; layer++) {
-      for (const [name, shape] of block) {
-        const [rows = 0, columns = 0] = shape;
-        const experts: Float32Array[] = [];
-        for (let k = 0; k < Number(options.experts); k++) {
-          experts.push(await change(rows, columns, layer, name, k));
-        }
-        const group = groupOf(name, new Float32Array(rows * columns), experts, shape);
-        const merge = await timed(() => runMethod(method, {}, [group]));
-        seconds += merge.seconds;
-        busy += merge.busy;
-      }
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'mergewright-bench-')));
+  try {
+    for (const changes of options.changes.split(',') as Changes[]) {
+      const paths = await visionExperts(folder, {
+        experts: Number(options.experts),
+        blocks,
+        changes,
+      });
+      console.log(
+        `\n${options.experts} experts of ViT-B/32, ${options.blocks} blocks, ${changes} changes`,
+      );
+      for (const method of options.methods.split(',')) await merge(paths, method, folder);
     }
-    row(id, `${seconds.toFixed(1)} s`, `${busy.toFixed(1)} s busy`);
+  } finally {
+    if (options.folder === undefined) await rm(folder, { recursive: true });
   }
 }

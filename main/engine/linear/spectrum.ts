@@ -2,6 +2,7 @@
 import { EigenvalueDecomposition, Matrix as SmallMatrix } from 'ml-matrix';
 import { randomMatrix } from './orthonormal.ts';
 import type { Matrix } from './matrix.ts';
+import type { RunChain, SingleMatrix } from './single.ts';
 
 export interface Spectrum {
   /** Rising: Ritz values, each standing for the eigenvalues near it. */
@@ -14,7 +15,32 @@ export interface Spectrum {
 
 /** `steps` products of the matrix and a vector, with full reorthogonalisation. */
 export function estimateSpectrum(a: Matrix, steps = 24): Spectrum {
-  const size = a.rows;
+  const process = lanczos(a.rows, steps);
+  let state = process.next();
+  while (state.done !== true) state = process.next(applied(a, state.value));
+  return state.value;
+}
+
+/** The same of a symmetric matrix in fp32, with its products by the engine. */
+export async function estimateSingleSpectrum(
+  chain: RunChain,
+  a: SingleMatrix,
+  steps: number,
+): Promise<Spectrum> {
+  const process = lanczos(a.rows, steps);
+  let state = process.next();
+  while (state.done !== true) {
+    // As a row: the engine has a kernel of its own for those.
+    const x = { rows: 1, columns: a.rows, data: new Float32Array(state.value) };
+    state = process.next(new Float64Array((await chain(rowTimes, { x, a })).data));
+  }
+  return state.value;
+}
+
+const rowTimes = [{ result: 'image', a: 'x', b: 'a' }];
+
+/** Asks for the images of vectors, and gives what it found. */
+function* lanczos(size: number, steps: number): Generator<Float64Array, Spectrum, Float64Array> {
   const basis: Float64Array[] = [];
   const diagonal: number[] = [];
   const beside: number[] = [];
@@ -22,7 +48,7 @@ export function estimateSpectrum(a: Matrix, steps = 24): Spectrum {
   while (basis.length < Math.min(steps, size)) {
     const vector = next.vector;
     basis.push(vector);
-    const image = applied(a, vector);
+    const image = yield vector;
     diagonal.push(dot(image, vector));
     for (let pass = 0; pass < 2; pass++) {
       for (const earlier of basis) subtract(image, dot(image, earlier), earlier);

@@ -3,12 +3,20 @@
  * moved so that the rest divides by the number of experts; the residual of an expert is projected on the left
  * alone. Directions of σ = 0 take no part, where the original makes some up.
  */
-import { besides, columnRange, type Matrix } from '../../engine/linear/matrix.ts';
-import type { PairedBases } from '../../engine/linear/single-subspace.ts';
+import {
+  besides,
+  columnRange,
+  combined,
+  setBlock,
+  zeroMatrix,
+  type Matrix,
+} from '../../engine/linear/matrix.ts';
+import { orthonormalBasis } from '../../engine/linear/orthonormal.ts';
+import type { WeakestDirections } from '../../engine/linear/single-weakest.ts';
 import type { SingularValues } from '../../engine/linear/singular-values.ts';
 import type { LinearAlgebra } from '../linear-algebra.ts';
 import { defineMethod } from '../method.ts';
-import { recombined, withoutZeros } from '../singular-directions.ts';
+import { withoutZeros } from '../singular-directions.ts';
 import {
   embeddingsParameter,
   isMatrix,
@@ -65,33 +73,126 @@ export const isoCts = defineMethod({
     const tasks = taskMatrices(group);
     const [rows = 0, columns = 0] = group.shape;
     const { shared, own } = directionCounts(Math.min(rows, columns), tasks.length, common);
-    const together = await commonPart(linear, sumOf(tasks), shared);
-    const parts: SingularValues[] = [];
-    for (const task of own === 0 ? [] : tasks) {
-      const outside = await linear.withoutSpan(task, together.u);
-      parts.push(withoutZeros(await linear.leading(outside, own, 'single')));
-    }
-    let total = together.sum;
-    for (const { sigma } of parts) for (const value of sigma) total += value;
-    const u = besides([...parts.map((part) => part.u), together.u]);
-    if (u.columns === 0) return group.base.slice();
-    const v = besides([...parts.map((part) => part.v), together.v]);
-    const sigma = new Float64Array(u.columns).fill(total / (shared + own * tasks.length));
-    return withChange(group.base, lambda, await recombined(linear, { u, sigma, v }));
+    const found =
+      (await besideWeakest(linear, tasks, shared, own)) ??
+      (await besideCommon(linear, tasks, shared, own));
+    return withChange(group.base, lambda * found.sigma, found.factor);
   },
 });
 
-/** The directions that the sum of the changes has most of. */
-async function commonPart(linear: LinearAlgebra, sum: Matrix, count: number): Promise<PairedBases> {
-  const found = await linear.subspace(sum, count);
-  if (found !== undefined) return found;
+/** Of the merged change: the mean of the kept singular values, and polar(U) polar(V)ᵀ. */
+interface Isotropic {
+  readonly sigma: number;
+  readonly factor: Matrix;
+}
+
+/** As the formula says it: with all common directions. */
+async function besideCommon(
+  linear: LinearAlgebra,
+  tasks: readonly Matrix[],
+  shared: number,
+  own: number,
+): Promise<Isotropic> {
+  const { multiply } = linear;
+  const sum = sumOf(tasks);
   const { u, sigma, v } = await linear.svd(sum);
-  const kept = withoutZeros({
-    u: columnRange(u, 0, count),
-    sigma: sigma.subarray(0, count),
-    v: columnRange(v, 0, count),
+  const together = withoutZeros({
+    u: columnRange(u, 0, shared),
+    sigma: sigma.subarray(0, shared),
+    v: columnRange(v, 0, shared),
   });
-  return { ...kept, sum: kept.sigma.reduce((all, value) => all + value, 0) };
+  const parts: SingularValues[] = [];
+  for (const task of own === 0 ? [] : tasks) {
+    const inside = await multiply(together.u, await multiply(together.u, task, { a: true }));
+    const outside = combined(1, task, -1, inside);
+    parts.push(withoutZeros(await linear.leading(outside, own, 'single')));
+  }
+  parts.push(together);
+  const bases = {
+    u: besides(parts.map((part) => part.u)),
+    v: besides(parts.map((part) => part.v)),
+  };
+  if (bases.u.columns === 0) return { sigma: 0, factor: sum };
+  const left = await linear.polar(bases.u, 'single');
+  return {
+    sigma: sumOfValues(parts) / (shared + own * tasks.length),
+    factor: await multiply(left, await linear.polar(bases.v, 'single'), { b: true }),
+  };
+}
+
+/**
+ * The same with the directions that give way alone, which are few. With Q = U Vᵀ of the sum and U⊥, V⊥ of its
+ * smallest singular values Uc Vcᵀ = Q − U⊥ V⊥ᵀ. U′ = [U1 … UK] is orthogonal to Uc, so that polar([U′ Uc]) =
+ * [polar(U′) Uc]. Of V′ = [V1 … VK], O is a basis of what lies outside the span of Vc, and N one of what lies in it:
+ * in terms of O, N and the rest of Vc, [V′ Vc] is K = [[OᵀV′, 0], [NᵀV′, I]] beside an identity, which is its own
+ * polar factor. `undefined` where one of these has less than full rank.
+ */
+async function besideWeakest(
+  linear: LinearAlgebra,
+  tasks: readonly Matrix[],
+  shared: number,
+  own: number,
+): Promise<Isotropic | undefined> {
+  const { multiply } = linear;
+  const width = own * tasks.length;
+  const weakest = own === 0 ? undefined : await linear.weakest(sumOf(tasks), width);
+  if (weakest === undefined) return undefined;
+  const parts: SingularValues[] = [];
+  for (const task of tasks) {
+    const part = withoutZeros(await leadingOutside(linear, task, weakest, own));
+    if (part.sigma.length < own) return undefined;
+    parts.push(part);
+  }
+  const { factor: q } = weakest;
+  const v = besides(parts.map((part) => part.v));
+  const image = await multiply(q, v);
+  const within = combined(
+    1,
+    q.rows < q.columns ? await multiply(q, image, { a: true }) : v,
+    -1,
+    await multiply(weakest.v, await multiply(weakest.v, v, { a: true })),
+  );
+  const o = await orthonormalBasis(multiply, combined(1, v, -1, within));
+  const n = await orthonormalBasis(multiply, within);
+  if (o === undefined || n === undefined) return undefined;
+  const outer = besides([o, n]);
+  const k = zeroMatrix(2 * width, 2 * width);
+  setBlock(k, await multiply(outer, v, { a: true }), 0, 0);
+  for (let i = width; i < 2 * width; i++) k.data[i * (2 * width + 1)] = 1;
+  const inner = await linear.polar(k, 'single');
+  for (let i = width; i < 2 * width; i++) inner.data[i * (2 * width + 1)]! -= 1;
+  const turned = await multiply(outer, inner);
+  const u = await linear.polar(besides(parts.map((part) => part.u)), 'single');
+  const lost = { ...weakest.u, data: weakest.u.data.map((value) => -value) };
+  const change = await multiply(
+    besides([lost, u, await multiply(q, n)]),
+    besides([weakest.v, turned]),
+    { b: true },
+  );
+  return {
+    sigma: (weakest.sum + sumOfValues(parts)) / (shared + width),
+    factor: combined(1, q, 1, change),
+  };
+}
+
+/** The largest singular values of (I − Uc Ucᵀ) Δ. */
+async function leadingOutside(
+  linear: LinearAlgebra,
+  task: Matrix,
+  weakest: WeakestDirections,
+  own: number,
+): Promise<SingularValues> {
+  if (task.rows > task.columns) {
+    return linear.leading(await linear.outsideOthers(task, weakest), own, 'single');
+  }
+  // It is U⊥ U⊥ᵀ Δ, with as few rows in the basis U⊥ as there are directions.
+  const inside = await linear.multiply(weakest.u, task, { a: true });
+  const { u, sigma, v } = await linear.leading(inside, own, 'single');
+  return { u: await linear.multiply(weakest.u, u), sigma, v };
+}
+
+function sumOfValues(parts: readonly SingularValues[]): number {
+  return parts.reduce((all, { sigma }) => sigma.reduce((sum, value) => sum + value, all), 0);
 }
 
 /** Directions of the common part, and of each expert: together `count`. */
