@@ -63,6 +63,19 @@ export const draft = z.strictObject({
     )
     .min(1),
   adaptation: z.strictObject({ batch: z.int().min(1).max(65_536) }),
+  /** Of the tasks, those that are measured only. */
+  unseen: z.array(name),
+  /** Corrupts the images of `tasks`, of all when null. */
+  corruption: z
+    .strictObject({
+      kind: z.string(),
+      severity: z.int().min(1).max(5),
+      constants: z.enum(['by-size', 'cifar', 'imagenet']),
+      tasks: z.array(name).nullable(),
+    })
+    .nullable(),
+  /** Whether batches hold images of all tasks in random order. */
+  mixed: z.strictObject({ adaptation: z.boolean(), evaluation: z.boolean() }),
   engine: z.strictObject({
     id: z.enum(['auto', 'onnx', 'tfjs', 'reference']),
     threads: z.int().min(1).max(1024).optional(),
@@ -103,8 +116,13 @@ const plan = z.strictObject({
 });
 export type Plan = z.output<typeof plan>;
 
+const corruption = z.strictObject({ id: z.string(), title: z.string(), summary: z.string() });
+export type CorruptionCard = z.output<typeof corruption>;
+
 export const mergeContract = {
   methods: call.output(z.array(method)),
+  /** Ways to corrupt images, for measuring robustness. */
+  corruptions: call.output(z.array(corruption)),
   engines: call.input(z.strictObject({ measure: z.boolean() })).output(z.array(engine)),
   /** A sensible first draft: references, static merges and WEMoE for the demo; that of `run` to run it again. */
   draft: call.input(z.strictObject({ run: name.nullable() })).output(draft),

@@ -2,7 +2,7 @@
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
 import { call, count, failure, name, parameterValue, share } from './common.ts';
-import { reportSchema } from './report.ts';
+import { collapseSchema, reportSchema } from './report.ts';
 
 const status = z.enum([
   'created',
@@ -62,6 +62,8 @@ const curves = z.strictObject({
   loss: z.array(z.number()),
   /** Mean entropy of the predictions by task, in nats. */
   entropy: z.record(z.string(), z.array(z.number())),
+  /** How evenly each task's classes are given, 0 to 1; empty in runs of earlier versions. */
+  usage: z.record(z.string(), z.array(z.number())),
   /** Mean |λ − λ₀| of each layer at some steps [snapshot][layer]; empty without routers. */
   driftSteps: z.array(count),
   drift: z.array(z.array(z.number())),
@@ -70,6 +72,8 @@ const curves = z.strictObject({
   accuracy: z.record(z.string(), z.array(share)),
   /** The step whose parameters were kept when the adaptation was ended early. */
   keptStep: count.nullable(),
+  /** Collapses that the guard noticed so far; those of new points are all of them. */
+  collapses: z.array(collapseSchema),
 });
 export type Curves = z.output<typeof curves>;
 

@@ -15,6 +15,7 @@ import { renderHeatmap } from './heatmap.ts';
 import type { Progress } from './progress.ts';
 import { renderCurve } from './sparkline.ts';
 import { renderResults } from './table.ts';
+import { collapseText } from './collapse.ts';
 import { padEnd, type Terminal } from './terminal.ts';
 
 const verbs = { merging: 'merging', adapting: 'adapting', evaluating: 'evaluating' } as const;
@@ -51,6 +52,9 @@ export function watchJob(
     },
     onEvent: (event: RunEvent) => {
       if (event.type === 'method.started') losses.length = 0;
+      if (event.type === 'adaptation.collapsed') {
+        progress.log(`${padEnd(event.method, 16)} ${collapseText(event)}`);
+      }
     },
     onExport: (format: ExportFormat, stage: ExportStage) => {
       show(`Exporting ${formats[format].title}`, 0, 0, 'files', stages[stage]);

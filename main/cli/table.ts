@@ -1,5 +1,6 @@
 /** The results of a run as a table: a row for each method, a column for each task. */
 import { isMerged, type MethodReport, type Report } from '../runs/report.ts';
+import { collapseText } from './collapse.ts';
 import { displayWidth, padEnd, padStart, paint, shorten, wrap, type Terminal } from './terminal.ts';
 
 interface Column {
@@ -39,8 +40,9 @@ function columnsOf(report: Report): Column[] {
   const synthetic = new Set(
     report.taskDetails.filter((task) => task.synthetic).map(({ id }) => id),
   );
+  const unseen = unseenOf(report);
   const tasks = report.tasks.map((task) => ({
-    heading: synthetic.has(task) ? `${task}†` : task,
+    heading: `${task}${unseen.includes(task) ? '°' : ''}${synthetic.has(task) ? '†' : ''}`,
     short: task,
     value: ({ accuracy }: MethodReport) =>
       Object.hasOwn(accuracy, task) ? (accuracy[task] ?? null) : null,
@@ -48,6 +50,15 @@ function columnsOf(report: Report): Column[] {
   return [
     ...tasks,
     { heading: 'average', short: 'average', value: ({ average }) => average },
+    ...(unseen.length === 0
+      ? []
+      : [
+          {
+            heading: 'unseen°',
+            short: 'unseen',
+            value: ({ unseenAverage }: MethodReport) => unseenAverage ?? null,
+          },
+        ]),
     { heading: 'normalized', short: 'norm.', value: (method) => method.normalizedAverage },
   ];
 }
@@ -69,7 +80,7 @@ function layOut(columns: readonly Column[], room: number): Placed[][] {
 
 function place(column: Column, limit: number): Placed {
   const { heading, short } = column;
-  const sign = heading.endsWith('†') ? '†' : '';
+  const sign = /[°†]*$/.exec(heading)?.[0] ?? '';
   const shown =
     displayWidth(heading) <= limit ? heading : shorten(short, limit - sign.length) + sign;
   return { ...column, shown, width: Math.max(cellWidth, displayWidth(shown) + 1) };
@@ -140,6 +151,7 @@ function footnotes(report: Report, columns: readonly Placed[], width: number): s
     const names = report.taskDetails.filter((task) => task.synthetic).map(({ id }) => id);
     notes.push(`${marked ? '†: ' : ''}images drawn by a program (${names.join(', ')}).`);
   }
+  notes.push(...protocolNotes(report));
   const cut = columns.filter(({ shown }) => shown.includes('…'));
   if (cut.length > 0)
     notes.push(
@@ -148,6 +160,32 @@ function footnotes(report: Report, columns: readonly Placed[], width: number): s
   return notes.flatMap((note) => wrap(note, width));
 }
 
+/** What the numbers were measured on where it is not clean images of seen tasks, and what the guard noticed. */
+function protocolNotes(report: Report): string[] {
+  const unseen = unseenOf(report);
+  const corrupted = report.taskDetails.flatMap(({ id, corruption }) =>
+    corruption === undefined ? [] : [`${id} (${corruption.kind} ${String(corruption.severity)})`],
+  );
+  const { mixed } = report;
+  const batches = [mixed?.adaptation && 'adaptation', mixed?.evaluation && 'evaluation'];
+  return [
+    ...(unseen.length === 0
+      ? []
+      : [`°: unseen: measured only (${unseen.join(', ')}); the average is over the others.`]),
+    ...(corrupted.length === 0 ? [] : [`Corrupted images: ${corrupted.join(', ')}.`]),
+    ...(mixed === undefined
+      ? []
+      : [`Batches of mixed tasks: ${batches.filter(Boolean).join(', ')}.`]),
+    ...report.methods.flatMap(({ title, collapses = [] }) =>
+      collapses.map((collapse) => `${title}, ${collapseText(collapse)}.`),
+    ),
+  ];
+}
+
+function unseenOf({ taskDetails }: Report): string[] {
+  return taskDetails.filter(({ unseen }) => unseen === true).map(({ id }) => id);
+}
+
 function plainName(heading: string): string {
-  return heading.replace(/†$/, '');
+  return heading.replace(/[°†]+$/, '');
 }

@@ -1,7 +1,9 @@
 /** The curves of a run as its events draw them, thinned out where there are more points than a screen shows. */
+import type { Collapse } from '../api/report.ts';
 import type { Curves } from '../api/runs.ts';
 import { catalogueEntry, methodCatalogue, titleOf } from '../runs/catalogue.ts';
 import type { RunEvent } from '../runs/events.ts';
+import { seenTasks } from '../runs/protocol.ts';
 import type { Recipe, RecipeMethod } from '../runs/recipe.ts';
 
 /** Points of a curve that are handed out, and that are kept. */
@@ -15,6 +17,7 @@ export interface CurveCursor {
   readonly drift: number;
   readonly accuracy: number;
   readonly keptStep: number | null;
+  readonly collapses: number;
 }
 
 /** The curves of all methods of a run. */
@@ -42,7 +45,7 @@ export class RunCurves {
       if (entry === undefined) return;
       curves = new MethodCurves(
         entry,
-        this.#recipe.tasks.map(({ id }) => id),
+        seenTasks(this.#recipe).map(({ id }) => id),
       );
       this.#methods.set(event.method, curves);
     }
@@ -58,11 +61,14 @@ class MethodCurves {
   #steps: number[] = [];
   #loss: number[] = [];
   #entropy: number[][] = [];
+  /** Rows are empty in runs of earlier versions. */
+  #usage: number[][] = [];
   readonly #driftSteps: number[] = [];
   readonly #drift: number[][] = [];
   readonly #accuracySteps: number[] = [];
   readonly #accuracy: number[][] = [];
   #keptStep: number | null = null;
+  readonly #collapses: Collapse[] = [];
   #generation = 0;
   /** Only every so many steps are kept. */
   #stride = 1;
@@ -81,6 +87,7 @@ class MethodCurves {
         this.#steps.push(event.step);
         this.#loss.push(event.loss);
         this.#entropy.push(this.#tasks.map((task) => event.entropy[task] ?? 0));
+        this.#usage.push(this.#tasks.flatMap((task) => event.usage?.[task] ?? []));
         if (this.#steps.length > keptPoints) this.#thin();
         return;
       case 'adaptation.routing':
@@ -94,6 +101,11 @@ class MethodCurves {
       case 'adaptation.stopped':
         this.#keptStep = event.keptStep;
         return;
+      case 'adaptation.collapsed': {
+        const { type: _type, method: _method, ...collapse } = event;
+        this.#collapses.push(collapse);
+        return;
+      }
       default:
         return;
     }
@@ -106,17 +118,19 @@ class MethodCurves {
       drift: this.#driftSteps.length,
       accuracy: this.#accuracySteps.length,
       keptStep: this.#keptStep,
+      collapses: this.#collapses.length,
     };
   }
 
   /** The points after `from`; undefined when there are none. */
   since(from: CurveCursor): Curves | undefined {
-    const { steps, drift, accuracy, keptStep } = this.cursor;
+    const { steps, drift, accuracy, keptStep, collapses } = this.cursor;
     const unchanged =
       steps === from.steps &&
       drift === from.drift &&
       accuracy === from.accuracy &&
-      keptStep === from.keptStep;
+      keptStep === from.keptStep &&
+      collapses === from.collapses;
     if (unchanged) return undefined;
     const points = Array.from({ length: steps - from.steps }, (_, i) => from.steps + i);
     return this.#present(points, from.drift, from.accuracy);
@@ -142,11 +156,13 @@ class MethodCurves {
       steps: pick(this.#steps),
       loss: pick(this.#loss),
       entropy: byTask(points.map((i) => this.#entropy[i] ?? [])),
+      usage: this.#usage[0]?.length === 0 ? {} : byTask(points.map((i) => this.#usage[i] ?? [])),
       driftSteps: this.#driftSteps.slice(drift),
       drift: this.#drift.slice(drift),
       accuracySteps: this.#accuracySteps.slice(accuracy),
       accuracy: byTask(this.#accuracy.slice(accuracy)),
       keptStep: this.#keptStep,
+      collapses: [...this.#collapses],
     };
   }
 
@@ -155,6 +171,7 @@ class MethodCurves {
     this.#steps = half(this.#steps);
     this.#loss = half(this.#loss);
     this.#entropy = half(this.#entropy);
+    this.#usage = half(this.#usage);
     this.#stride *= 2;
     this.#generation += 1;
   }

@@ -25,6 +25,9 @@ export async function firstDraft(project: OpenProject): Promise<Draft> {
     tasks: project.materials.tasks.map(({ id }) => id),
     methods: usualMethods.map((id) => ({ id, method: id, parameters: {} })),
     adaptation: { batch: 16 },
+    unseen: [],
+    corruption: null,
+    mixed: { adaptation: false, evaluation: false },
     engine: { id: 'auto' },
     monitor: null,
   };
@@ -40,6 +43,15 @@ export function draftOf(recipe: Recipe, project: OpenProject): Draft {
     tasks: recipe.tasks.map((task) => task.id).filter((task) => known.has(task)),
     methods: recipe.methods.map((entry) => ({ ...entry, parameters: { ...entry.parameters } })),
     adaptation: { batch: recipe.adaptation.batch },
+    unseen: (recipe.unseen ?? []).filter((task) => known.has(task)),
+    corruption:
+      recipe.corruption === undefined
+        ? null
+        : { ...recipe.corruption, tasks: recipe.corruption.tasks ?? null },
+    mixed: {
+      adaptation: recipe.adaptation.mixed === true,
+      evaluation: recipe.evaluation.mixed === true,
+    },
     engine: { id, ...(threads === undefined ? {} : { threads }) },
     monitor: recipe.monitor ?? null,
   };
@@ -67,10 +79,26 @@ export function recipeOf(draft: Draft, project: OpenProject): Recipe {
       return { id, expert, head, data, ...(unlabelled === undefined ? {} : { unlabelled }) };
     }),
     methods: draft.methods,
-    adaptation: draft.adaptation,
+    adaptation: { ...draft.adaptation, mixed: draft.mixed.adaptation },
+    evaluation: { mixed: draft.mixed.evaluation },
+    ...protocolOf(draft, chosen),
     engine: draft.engine,
     ...(draft.monitor === null ? {} : { monitor: draft.monitor }),
   });
+}
+
+/** Of the tasks that take part; what names none of them is left out. */
+function protocolOf(
+  { unseen, corruption }: Draft,
+  chosen: ReadonlySet<string>,
+): Pick<Recipe, 'unseen'> & { corruption?: object } {
+  const measured = unseen.filter((id) => chosen.has(id));
+  const corrupted = corruption?.tasks?.filter((id) => chosen.has(id));
+  return {
+    ...(measured.length > 0 && { unseen: measured }),
+    ...(corruption !== null &&
+      corrupted?.length !== 0 && { corruption: { ...corruption, tasks: corrupted } }),
+  };
 }
 
 function incomplete(what: string, hint: string): AppError {

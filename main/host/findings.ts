@@ -48,6 +48,12 @@ async function materialFindings(draft: Draft, project: OpenProject): Promise<Fin
     const fix = { title: 'Choose all tasks', draft: { ...draft, tasks: all } };
     findings.push(finding('error', nothing, all.length === 0 ? null : fix));
   }
+  if (draft.tasks.length > 0 && draft.tasks.every((id) => draft.unseen.includes(id))) {
+    const what = 'all tasks are only measured, so there is nothing to merge';
+    const failure: Failure = { code: 'merge.no_experts', what, hint: 'let some tasks be seen' };
+    const fix = { title: 'Let all be seen', draft: { ...draft, unseen: [] } };
+    findings.push(finding('error', failure, fix));
+  }
   for (const id of draft.tasks) {
     const card = tasks.find((task) => task.id === id);
     const fix = withoutTask(draft, id);

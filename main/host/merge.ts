@@ -1,4 +1,5 @@
 /** Handlers of the Merge view. */
+import { corruptions } from '../data/corruptions/corruptions.ts';
 import { readRunRecipe } from '../runs/run-folder.ts';
 import { draftOf, firstDraft } from './drafts.ts';
 import { implementer } from './implementer.ts';
@@ -10,6 +11,10 @@ const on = implementer.merge;
 
 export const mergeHandlers = {
   methods: on.methods.handler(() => methodCards()),
+
+  corruptions: on.corruptions.handler(() =>
+    corruptions.map(({ id, title, summary }) => ({ id, title, summary })),
+  ),
 
   engines: on.engines.handler(({ input, context: { session } }) =>
     session.engines.list(input.measure),

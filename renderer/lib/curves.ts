@@ -40,11 +40,13 @@ export function appendPoints(curves: Curves, points: Curves): Curves {
     steps: [...curves.steps, ...points.steps],
     loss: [...curves.loss, ...points.loss],
     entropy: joinRecords(curves.entropy, points.entropy),
+    usage: joinRecords(curves.usage, points.usage),
     driftSteps: [...curves.driftSteps, ...points.driftSteps],
     drift: [...curves.drift, ...points.drift],
     accuracySteps: [...curves.accuracySteps, ...points.accuracySteps],
     accuracy: joinRecords(curves.accuracy, points.accuracy),
     keptStep: points.keptStep ?? curves.keptStep,
+    collapses: points.collapses,
   };
 }
 

@@ -21,6 +21,9 @@ export function footnotes(models: readonly Model[], tasks: readonly TaskInfo[]):
     ...(reductions.has('batch-mean')
       ? ['Routing weights were averaged over each batch of one task when measuring.']
       : []),
+    ...models
+      .flatMap((model) => protocolNotes(model))
+      .filter((note, i, all) => all.indexOf(note) === i),
     ...(synthetic.length > 0
       ? [`Drawn by a program instead of collected: ${listText(synthetic)}.`]
       : []),
@@ -33,6 +36,37 @@ export function footnotes(models: readonly Model[], tasks: readonly TaskInfo[]):
       ? ['Runs without individual models have no normalized accuracy.']
       : []),
     `Measured with ${listText(engines)}.`,
+  ];
+}
+
+/** What a model was measured on where it is not clean images of tasks that it saw. */
+function protocolNotes({ title, runTitle, result, report }: Model): string[] {
+  const unseen = report.taskDetails.filter((task) => task.unseen === true);
+  const corrupted = report.taskDetails.flatMap((task) =>
+    task.corruption === undefined
+      ? []
+      : [
+          `${task.title} (${task.corruption.kind.replaceAll('_', ' ')}, severity ${task.corruption.severity})`,
+        ],
+  );
+  const collapsed = [...new Set(result.collapses?.map(({ task }) => task))];
+  return [
+    ...(unseen.length > 0
+      ? [
+          `° Unseen in “${runTitle}”: ${listText(unseen.map((task) => task.title))} were only measured, and its averages are over the other tasks.`,
+        ]
+      : []),
+    ...(corrupted.length > 0
+      ? [`“${runTitle}” adapted to and was measured on corrupted images of ${listText(corrupted)}.`]
+      : []),
+    ...(report.mixed?.evaluation === true
+      ? [`“${runTitle}” was measured in batches of mixed tasks.`]
+      : []),
+    ...(collapsed.length > 0
+      ? [
+          `While ${title} adapted, its predictions on ${listText(collapsed)} collapsed to few classes.`,
+        ]
+      : []),
   ];
 }
 

@@ -105,6 +105,8 @@ export interface TaskInfo {
   readonly title: string;
   readonly classes: number;
   readonly synthetic: boolean;
+  /** Whether some run only measured it, so that no method of that run saw it. */
+  readonly unseen: boolean;
   /** Numbers of test images, more than one where runs were measured on different data. */
   readonly images: readonly number[];
 }
@@ -113,13 +115,14 @@ export interface TaskInfo {
 export function tasksOf(models: readonly Model[]): TaskInfo[] {
   const tasks = new Map<string, TaskInfo>();
   for (const report of new Set(models.map((model) => model.report))) {
-    for (const { id, title, classes, synthetic, images } of report.taskDetails) {
+    for (const { id, title, classes, synthetic, images, ...task } of report.taskDetails) {
       const known = tasks.get(id);
-      if (known === undefined) {
-        tasks.set(id, { id, title, classes, synthetic, images: [images] });
-      } else if (!known.images.includes(images)) {
-        tasks.set(id, { ...known, images: [...known.images, images].sort((a, b) => a - b) });
-      }
+      const counts = new Set([...(known?.images ?? []), images]);
+      tasks.set(id, {
+        ...(known ?? { id, title, classes, synthetic }),
+        unseen: task.unseen === true || known?.unseen === true,
+        images: [...counts].sort((a, b) => a - b),
+      });
     }
   }
   return [...tasks.values()];

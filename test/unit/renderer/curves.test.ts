@@ -37,6 +37,8 @@ const progress: RunProgress = {
   methodsTotal: 4,
 };
 
+const collapse = { task: 'a', step: 2, usage: 0.3, peak: 0.9, action: 'none' } as const;
+
 function points(steps: number[], values: Partial<Curves> = {}): Curves {
   return {
     method: 'wemoe',
@@ -44,11 +46,13 @@ function points(steps: number[], values: Partial<Curves> = {}): Curves {
     steps,
     loss: steps.map((step) => 3 - step / 10),
     entropy: { a: steps.map(() => 1), b: steps.map(() => 2) },
+    usage: { a: steps.map(() => 0.9) },
     driftSteps: [],
     drift: [],
     accuracySteps: [],
     accuracy: {},
     keptStep: null,
+    collapses: [],
     ...values,
   };
 }
@@ -64,15 +68,22 @@ describe('a watched run', () => {
     let state = applyUpdate(nothingWatched, { type: 'points', points: points([0, 1]) });
     state = applyUpdate(state, {
       type: 'points',
-      points: points([2], { driftSteps: [2], drift: [[0.1, 0.2]], keptStep: 1 }),
+      points: points([2], {
+        driftSteps: [2],
+        drift: [[0.1, 0.2]],
+        keptStep: 1,
+        collapses: [collapse],
+      }),
     });
     expect(state.curves).toHaveLength(1);
     expect(state.curves[0]).toMatchObject({
       steps: [0, 1, 2],
       loss: [3, 2.9, 2.8],
       entropy: { a: [1, 1, 1], b: [2, 2, 2] },
+      usage: { a: [0.9, 0.9, 0.9] },
       drift: [[0.1, 0.2]],
       keptStep: 1,
+      collapses: [collapse],
     });
   });
 
