@@ -16,7 +16,7 @@ export const steps: readonly Step[] = [
   {
     view: 'merge',
     title: 'Choose methods and run them',
-    text: 'Pick one method or several; all are run on the same models and images, so that they can be compared. “Before you run” tells time and memory and what stands in the way. While a method learns, its curves show how it goes; you may pause, stop and keep the best, or cancel and go on later.',
+    text: 'Pick one method or several; all are run on the same models and images, so that they can be compared. “Before you run” tells time and memory and what stands in the way. While a method learns, its curves show how it goes; you may pause, stop and keep the best, or cancel and go on later. Two more kinds of merges need no tasks: “Weights only” merges models of any architecture, and “LoRA adapters” combines adapters or extracts one from a fine-tuned model.',
   },
   {
     view: 'routing',

@@ -89,6 +89,16 @@ export const terms: readonly Term[] = [
       'A dynamic model turned into an ordinary one: its λ are replaced by their mean over images, which gives one weight set that runs anywhere and costs some accuracy.',
   },
   {
+    name: 'LoRA adapter',
+    meaning:
+      'A small file that changes a model’s linear layers by a product of two thin matrices: ΔW = s B A, with s = alpha / r. Its rank r is how many columns B has.',
+  },
+  {
+    name: 'Singular values',
+    meaning:
+      'How much of a matrix lies along each of its main directions, largest first. Cutting to a rank keeps the largest ones, which loses the least of its norm.',
+  },
+  {
     name: 'Recipe',
     meaning:
       'The file that says everything about a run: models, images, methods and their parameters, seed. The same recipe on the same inputs and engine gives the same result.',
