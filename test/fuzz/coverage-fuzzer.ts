@@ -47,7 +47,7 @@ class Coverage {
     const { result } = await this.#session.post('Profiler.takePreciseCoverage');
     const features = new Set<string>();
     for (const { url, scriptId, functions } of result) {
-      if (!url.includes('/main/checkpoints/')) continue;
+      if (!/\/main\/(?:checkpoints|data)\//.test(url)) continue;
       for (const { startOffset, endOffset, count } of functions.flatMap(({ ranges }) => ranges)) {
         const order = count === 0 ? 0 : 1 + Math.floor(Math.log2(count) / 4);
         features.add(`${scriptId}:${startOffset}:${endOffset}:${order}`);

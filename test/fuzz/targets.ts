@@ -38,6 +38,7 @@ import {
 } from '../unit/checkpoints/pytorch-files.ts';
 import { entry, file, fp32 } from '../support/safetensors-bytes.ts';
 import type { FuzzTarget } from './coverage-fuzzer.ts';
+import { imageTargets } from './image-targets.ts';
 
 const bytesOf = (words: readonly string[]): Uint8Array[] =>
   words.map((word) => Buffer.from(word, 'latin1'));
@@ -326,6 +327,7 @@ export function fuzzTargets(folder: string): readonly FuzzTarget[] {
         });
       },
     },
+    ...imageTargets(folder),
   ];
 }
 

@@ -138,17 +138,26 @@ async function reading<Result>(
   const file = await open(path).catch((cause: unknown) => {
     throw unreadableSource(path, cause);
   });
+  // The library asks for ranges ahead of time and may never look at an answer, so that an answer that failed
+  // would be nobody's: what went wrong is kept, and the range comes back empty.
+  let failed: { readonly cause: unknown } | undefined;
   try {
     const { size: byteLength } = await file.stat();
-    return await work({
+    const result = await work({
       byteLength,
       slice: async (start, end = byteLength) => {
-        const length = Math.max(0, Math.min(end, byteLength) - start);
+        const length = start < 0 ? 0 : Math.max(0, Math.min(end, byteLength) - start);
         const bytes = new Uint8Array(length);
-        await file.read(bytes, 0, length, start);
+        try {
+          if (length > 0) await file.read(bytes, 0, length, start);
+        } catch (cause) {
+          failed = { cause };
+        }
         return bytes.buffer;
       },
     });
+    if (failed !== undefined) throw unreadableSource(path, failed.cause);
+    return result;
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     throw parquetInvalid(
