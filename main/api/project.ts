@@ -118,9 +118,15 @@ export const projectContract = {
     .output(overview),
   /** Class names and templates of the tasks that come with the program. */
   bundledPrompts: call.output(z.array(bundledPrompts)),
-  /** Gives a task a zero-shot head, made by `model`, or by the base model where none is given. */
+  /** Gives a task a zero-shot head; a `model` left out stays what it was, at first the base model. */
   setZeroShotHead: call
-    .input(z.strictObject({ task: name, prompts, model: handle.optional() }))
+    .input(
+      z.strictObject({
+        task: name,
+        prompts,
+        model: z.union([handle, z.literal('base')]).optional(),
+      }),
+    )
     .output(overview),
   /** Head and data of a task; what is left out stays as it is. */
   setTask: call

@@ -82,7 +82,9 @@ async function zeroShotCard(
     const { classes, templates } = await promptsOf(entry);
     const named = entry.model === undefined ? null : modelTitle(entry.model);
     const zeroShot = { classes: [...classes], templates: [...templates], model: named };
-    return { classes: classes.length, location: headPlace(entry), zeroShot };
+    const { prompts } = entry;
+    const names = typeof prompts === 'string' ? `class names of ${prompts}` : 'own class names';
+    return { classes: classes.length, location: names, zeroShot };
   });
   if (card.problem !== null || model === undefined) return card;
   const fits = await attempt(() => requireTextEncoder(model, features));

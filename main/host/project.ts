@@ -96,7 +96,11 @@ export const projectHandlers = {
   setZeroShotHead: on.setZeroShotHead.handler(async ({ input, context: { session } }) => {
     const { project } = session;
     const { task, prompts, model: chosen } = input;
-    const model = chosen === undefined ? undefined : project.write(session.pathOf(chosen));
+    const { head: former } = project.task(task);
+    const kept = former === null || typeof former === 'string' ? undefined : former.model;
+    const named = chosen === undefined || chosen === 'base' ? undefined : session.pathOf(chosen);
+    const model =
+      named === undefined ? (chosen === 'base' ? undefined : kept) : project.write(named);
     await project.edit(`class names of task ${task}`, (materials) =>
       withTask(materials, task, {
         head: {

@@ -1,5 +1,5 @@
 /** What a person can do to a project; each can be undone. */
-import type { TaskCard } from '../../../main/api/project.ts';
+import type { BundledPrompts, PromptsToEdit, TaskCard } from '../../../main/api/project.ts';
 import { compute, shell } from '../../lib/connection.ts';
 import { history } from '../../lib/history.svelte.ts';
 import { project } from '../../lib/project.svelte.ts';
@@ -52,6 +52,42 @@ export async function chooseHead(task: TaskCard): Promise<void> {
 }
 
 /** A system's dialog shows folders or files, so there is a purpose for either. */
+/** The class names and templates that come with the program; none where they cannot be had. */
+export async function bundledPrompts(): Promise<BundledPrompts[]> {
+  try {
+    return await compute.project.bundledPrompts();
+  } catch (error) {
+    toasts.error(error);
+    return [];
+  }
+}
+
+/** A CLIP model of the person's choice, to encode class names with. */
+export async function chooseClip(): Promise<{ handle: string; title: string } | undefined> {
+  try {
+    const [chosen] = (await shell.choose({ purpose: 'base' })) ?? [];
+    return chosen;
+  } catch (error) {
+    toasts.error(error);
+    return undefined;
+  }
+}
+
+/** Whether the names were taken. */
+export async function setPrompts(
+  task: TaskCard,
+  prompts: PromptsToEdit,
+  model: string | undefined,
+): Promise<boolean> {
+  return project.edit(`Class names of ${task.title}`, () =>
+    compute.project.setZeroShotHead({
+      task: task.id,
+      prompts,
+      ...(model === undefined ? {} : { model }),
+    }),
+  );
+}
+
 export async function chooseData(task: TaskCard, purpose: 'data' | 'data-file'): Promise<void> {
   const [data] = await choose(purpose);
   if (data === undefined) return;

@@ -36,7 +36,7 @@ it('class names become the head of a task, and can be taken back', async () => {
   const made = await client.project.setZeroShotHead({ task: 'vision', prompts: own });
   expect(made.tasks[0]).toMatchObject({
     headProblem: null,
-    head: { classes: 3, location: 'prompts of the recipe', zeroShot: { ...own, model: null } },
+    head: { classes: 3, location: 'own class names', zeroShot: { ...own, model: null } },
   });
   expect(made.canUndo).toBe('class names of task vision');
   const file = JSON.parse(await readFile(join(place, 'project.json'), 'utf8')) as object;
@@ -53,7 +53,7 @@ it('names that come with the program are written as the name of their task', asy
     task: 'vision',
     prompts: { classes, templates },
   });
-  expect(made.tasks[0]!.head).toMatchObject({ classes: 10, location: 'prompts of eurosat' });
+  expect(made.tasks[0]!.head).toMatchObject({ classes: 10, location: 'class names of eurosat' });
   expect(made.tasks[0]!.headProblem?.what).toContain('the head has 10 classes, the images have 3');
   expect(await readFile(join(place, 'project.json'), 'utf8')).toContain('"prompts": "eurosat"');
 });
@@ -75,6 +75,16 @@ it('a model without text encoder is a problem of the card, and the names stay', 
     model: handle(join(clipFolder, '../later-style')),
   });
   expect(later.tasks[0]!.headProblem?.what).toContain('the text encoder gives 7 features');
+
+  const fewer = { ...own, templates: ['the {}'] };
+  const kept = await client.project.setZeroShotHead({ task: 'vision', prompts: fewer });
+  expect(kept.tasks[0]!.head).toMatchObject({ zeroShot: { ...fewer, model: 'later-style' } });
+  const back = await client.project.setZeroShotHead({
+    task: 'vision',
+    prompts: fewer,
+    model: 'base',
+  });
+  expect(back.tasks[0]).toMatchObject({ headProblem: null, head: { zeroShot: { model: null } } });
 });
 
 it('names and templates are checked before anything is written', async () => {
