@@ -6,7 +6,6 @@ import { freemem } from 'node:os';
 import { bitsPerElement } from '../../checkpoints/dtype.ts';
 import { AppError } from '../../lib/errors.ts';
 import { elementCount } from '../../lib/tensor.ts';
-import type { FamilyId } from '../method.ts';
 import type { MergePlan, TensorPlan, TensorSource } from '../plan.ts';
 import { unitValues, type Unit } from './pieces.ts';
 
@@ -20,9 +19,6 @@ const LEAST_TILE_VALUES = 2 * 1024;
 /** Bytes copied at a time. */
 export const COPY_BYTES = 4 * MIB;
 
-/** Whose arithmetic has threads of its own, so that several tensors at a time would only hinder each other. */
-const threadedFamilies: ReadonlySet<FamilyId> = new Set<FamilyId>(['spectral', 'optimised']);
-
 /** Working memory of a method in fp64 values per value of a tensor, by what it sees at a time. */
 const scratchValues: Readonly<Record<Unit, (models: number) => number>> = {
   value: () => 1,
@@ -33,6 +29,8 @@ const scratchValues: Readonly<Record<Unit, (models: number) => number>> = {
 
 export interface Budget {
   readonly threads: number;
+  /** Threads that each of them has for one matrix product: the cores that memory leaves without a thread. */
+  readonly productThreads: number;
   /** At most so many values of every model at a time, unless a single row or tensor has more. */
   readonly tileValues: number;
   /** What the whole merge takes at most, in bytes. */
@@ -101,7 +99,7 @@ export function budgetOf(plan: MergePlan, { threads, ceilingBytes }: BudgetOptio
       hint: `allow at least ${mebibytes(least)}, close other programs, or choose a method that works in smaller parts`,
     });
   }
-  const wanted = threadedFamilies.has(plan.method.family) ? 1 : Math.max(threads, 1);
+  const wanted = Math.max(threads, 1);
   const fitting = Math.floor((ceilingBytes - fixed) / (THREAD_BYTES + most.bytes));
   const chosen = Math.min(wanted, fitting);
   const share = (ceilingBytes - fixed) / chosen - THREAD_BYTES;
@@ -110,7 +108,13 @@ export function budgetOf(plan: MergePlan, { threads, ceilingBytes }: BudgetOptio
     LEAST_TILE_VALUES,
   );
   const tile = Math.max(most.bytes, most.perValue * tileValues);
-  return { threads: chosen, tileValues, peakBytes: fixed + chosen * (THREAD_BYTES + tile) };
+  const productThreads = Math.floor(wanted / chosen);
+  return {
+    threads: chosen,
+    productThreads,
+    tileValues,
+    peakBytes: fixed + chosen * (THREAD_BYTES + tile),
+  };
 }
 
 function mebibytes(bytes: number): string {

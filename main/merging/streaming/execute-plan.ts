@@ -139,6 +139,7 @@ class Execution {
       seed: plan.seed,
       totals: totalsOf(plan),
       tileValues: budget.tileValues,
+      productThreads: budget.productThreads,
     };
     this.#workers = new ThreadPool(budget.threads, data);
     this.#checker = new ThreadPool(1, data);

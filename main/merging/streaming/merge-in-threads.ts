@@ -28,7 +28,7 @@ export async function liesInFiles(plan: MergePlan): Promise<boolean> {
   return true;
 }
 
-/** How many threads would work on a plan: methods whose arithmetic has threads of its own get one. */
+/** How many threads would work on a plan. */
 export function usefulThreads(plan: MergePlan, threads: number): number {
   return budgetOf(plan, { threads, ceilingBytes: Infinity }).threads;
 }
@@ -50,6 +50,7 @@ export async function mergeInThreads(
     seed: plan.seed,
     totals: totalsOf(plan),
     tileValues: budget.tileValues,
+    productThreads: budget.productThreads,
   });
   const abort = () => void pool.stop();
   signal?.addEventListener('abort', abort, { once: true });

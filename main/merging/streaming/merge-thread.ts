@@ -6,7 +6,8 @@ import { checkpointError } from '../../checkpoints/fail.ts';
 import { findNonFinite } from '../../checkpoints/half.ts';
 import type { OutputDType } from '../../checkpoints/writer.ts';
 import { AppError } from '../../lib/errors.ts';
-import { linearAlgebra } from '../linear-algebra.ts';
+import { createProducts } from '../../engine/onnx/product-chain.ts';
+import { createLinearAlgebra, type LinearAlgebra } from '../linear-algebra.ts';
 import { refuseNonFinite } from '../merge-groups.ts';
 import type { Group, MergeContext, Method } from '../method.ts';
 import { COPY_BYTES } from './budget.ts';
@@ -55,6 +56,7 @@ export class MergeThread {
   readonly #scratch = new Scratch();
   /** Of passes free of order, by their number. */
   readonly #tallies = new Map<number, unknown>();
+  readonly #linear: LinearAlgebra;
   #prepared: unknown;
   /** Of the last weights asked for. */
   #kernel: { readonly key: string; readonly kernel: CombineKernel } | undefined;
@@ -62,6 +64,7 @@ export class MergeThread {
   constructor(data: MergeThreadData, method: Method) {
     this.#data = data;
     this.#method = method;
+    this.#linear = createLinearAlgebra(createProducts(data.productThreads));
   }
 
   prepare({ prepared }: Request<'prepare'>): void {
@@ -175,7 +178,7 @@ export class MergeThread {
 
   #context({ settings }: GroupRequest): MergeContext {
     const { seed } = this.#data;
-    return { settings: settings.settings, seed, prepared: this.#prepared, linear: linearAlgebra };
+    return { settings: settings.settings, seed, prepared: this.#prepared, linear: this.#linear };
   }
 
   async *#merged(request: GroupRequest): AsyncGenerator<[Group, Float32Array], void, undefined> {

@@ -15,6 +15,8 @@ export interface MergeThreadData {
   readonly seed: number;
   readonly totals: MergeTotals;
   readonly tileValues: number;
+  /** That work on one matrix product. */
+  readonly productThreads: number;
 }
 
 /** A tensor to be read: where its bytes lie, and what to call it in errors. */

@@ -47,10 +47,9 @@ it.each(['linear', 'ties', 'model_stock'])(
   },
 );
 
-it('methods with threads of their own, and models that are computed, stay where they are', async () => {
+it('models that are computed stay where they are', async () => {
   const plan = planOf(models, methodNamed('linear'), {}, 'F32');
   expect(usefulThreads(plan, 3)).toBe(3);
-  expect(usefulThreads(planOf(models, methodNamed('tsv_m')), 3)).toBe(1);
   expect(await liesInFiles(computed(plan))).toBe(false);
 });
 

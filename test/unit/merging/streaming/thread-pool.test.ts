@@ -7,6 +7,7 @@ const data = {
   seed: 1,
   totals: { expertCount: 0, valueCount: 0 },
   tileValues: 1,
+  productThreads: 1,
 };
 
 /** A pool whose threads run `source` instead. */
