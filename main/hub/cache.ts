@@ -87,14 +87,19 @@ export function hasFile(snapshot: string, file: string, size: number): boolean {
  * Puts a content at its place in a snapshot: as a relative link, as Python does, else (Windows gives links to
  * developers alone) as a second name of the same file, else by moving it there.
  */
-export async function placeFile(snapshot: string, file: string, blob: string): Promise<void> {
+export async function placeFile(
+  snapshot: string,
+  file: string,
+  blob: string,
+  makeLink = symlink,
+): Promise<void> {
   const place = join(snapshot, file);
   await writing(place, mkdir(dirname(place), { recursive: true }));
   if ((await stat(place).catch(() => undefined)) !== undefined) return;
   // A link that leads nowhere.
   if ((await lstat(place).catch(() => undefined)) !== undefined) await writing(place, rm(place));
   try {
-    await symlink(relative(dirname(place), blob), place);
+    await makeLink(relative(dirname(place), blob), place);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return;
     await link(blob, place).catch(() => writing(place, renameOver(blob, place)));

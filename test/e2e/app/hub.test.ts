@@ -144,6 +144,10 @@ describe('a collection', () => {
     expect(server.requests).toHaveLength(9);
     expect(await violations()).toEqual([]);
     await picture('sized');
+    await button('Back').click();
+    await button('Ask for sizes').click();
+    await button(/^Download/).waitFor();
+    server.requests.length = 0;
   });
 
   it('is downloaded, cancelled, and goes on where it stopped', async () => {

@@ -4,7 +4,7 @@ import { lstat, mkdir, readdir, readFile, readlink, rename, rm, writeFile } from
 import { join } from 'node:path';
 import { expect, it, describe } from 'vitest';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
-import { findSnapshot, referenceOf } from '../../../main/hub/cache.ts';
+import { findSnapshot, placeFile, referenceOf } from '../../../main/hub/cache.ts';
 import { assess, fetchModels, type FetchProgress } from '../../../main/hub/fetch.ts';
 import { requireHubName } from '../../../main/hub/name.ts';
 import { Token } from '../../../main/hub/token.ts';
@@ -384,6 +384,20 @@ describe('the cache', () => {
     expect(findSnapshot(on.cache, requireHubName(model))).toBeUndefined();
     await on.fetch([`${model}@${on.commit}`]);
     expect(await readFile(join(fetched!.path, weightFile))).toEqual(on.weights);
+  });
+
+  it('has the files themselves where links are not allowed, as on Windows', async () => {
+    const folder = await temporaryFolder();
+    const [blob, snapshot] = [join(folder, 'blobs/1'), join(folder, 'snapshots/2')];
+    await mkdir(join(folder, 'blobs'));
+    await writeFile(blob, 'content');
+    const refuse = () => Promise.reject(Object.assign(new Error('no'), { code: 'EPERM' }));
+    for (const time of ['first', 'second']) {
+      await placeFile(snapshot, 'a.json', blob, refuse);
+      expect(await readFile(join(snapshot, 'a.json'), 'utf8'), time).toBe('content');
+    }
+    expect((await lstat(join(snapshot, 'a.json'))).isFile()).toBe(true);
+    expect((await lstat(blob)).nlink).toBe(2);
   });
 
   it('without links, as on Windows, is read all the same', async () => {
