@@ -4,6 +4,45 @@ import { displayWidth } from '../../../main/cli/terminal.ts';
 import { plain, reportOf } from './fixture.ts';
 
 describe('renderResults', () => {
+  it('says what was unseen, corrupted, mixed, and what collapsed', () => {
+    const plainReport = reportOf(['mnist', 'kana']);
+    const [first, second] = plainReport.taskDetails;
+    const report = {
+      ...plainReport,
+      mixed: { adaptation: false, evaluation: true },
+      taskDetails: [
+        { ...first!, corruption: { kind: 'spatter', severity: 2, constants: 'by-size' } },
+        { ...second!, unseen: true as const },
+      ],
+      methods: plainReport.methods.map((method, i) => ({
+        ...method,
+        unseenAverage: method.accuracy['kana']!,
+        ...(i < 3
+          ? {}
+          : {
+              collapses: [
+                {
+                  task: 'mnist',
+                  step: 9,
+                  usage: 0.2,
+                  peak: 0.8,
+                  action: 'protected' as const,
+                  keptStep: 4,
+                },
+              ],
+            }),
+      })),
+    };
+    const text = renderResults(report, plain(120));
+    expect(text.split('\n')[0]).toMatch(/mnist +kana°† +average +unseen° +normalized$/);
+    expect(text).toContain('°: unseen: measured only (kana); the average is over the others.');
+    expect(text).toContain('Corrupted images: mnist (spatter 2).');
+    expect(text).toContain('Batches of mixed tasks: evaluation.');
+    expect(text.replaceAll('\n', ' ')).toContain(
+      'WEMoE, l = 2, step 9: predictions on mnist collapse (use of classes 20 %, at most 80 % before); back to step 4, and on with β = 1 for mnist.',
+    );
+  });
+
   it('fits into one block where there is room', () => {
     expect(renderResults(reportOf(['mnist', 'streetdigits', 'kana']), plain(100))).toBe(
       `

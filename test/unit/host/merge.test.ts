@@ -34,6 +34,32 @@ describe('methods and engines', () => {
 });
 
 describe('drafts', () => {
+  it('keep unseen tasks, corruptions and mixed batches of a run', async () => {
+    const { client } = await hostWithProject();
+    const draft = await client.merge.draft({ run: null });
+    const [kind] = (await client.merge.corruptions()).map(({ id }) => id);
+    const harder = {
+      ...draft,
+      methods: [{ id: 'simple_average', method: 'simple_average', parameters: {} }],
+      unseen: ['shapes'],
+      corruption: { kind: kind!, severity: 4, constants: 'by-size' as const, tasks: ['digits'] },
+      mixed: { adaptation: true, evaluation: false },
+    };
+    const { run } = await client.merge.start(harder);
+    await watch(client, run);
+    expect(await client.merge.draft({ run })).toEqual(harder);
+    const { findings } = await client.merge.plan({ ...harder, unseen: ['digits', 'shapes'] });
+    const found = findings.find(({ failure }) => failure.code === 'merge.no_experts');
+    expect(found?.fix?.draft.unseen).toEqual([]);
+    // What names no task that takes part is left out of the recipe.
+    const { recipe } = await client.merge.plan({
+      ...harder,
+      tasks: ['shapes'],
+      unseen: ['digits'],
+    });
+    expect(recipe).not.toMatch(/corruption|unseen/);
+  });
+
   it('come from the recipe of the project, of a run, or from nothing', async () => {
     const { client } = await hostWithProject();
     const draft = await client.merge.draft({ run: null });

@@ -131,6 +131,28 @@ it('footnotes say what adapted methods saw, and only where one is shown', () => 
   expect(listText(['a', 'b', 'c'])).toBe('a, b and c');
 });
 
+it('footnotes say what was unseen, corrupted, mixed, and what collapsed', () => {
+  const collapse = { task: 'mnist', step: 9, usage: 0.2, peak: 0.8, action: 'none' } as const;
+  const report = reportOf([result('wemoe', 0.5, 0.5, { collapses: [collapse] })]);
+  const [first, second] = report.taskDetails;
+  const harder: Report = {
+    ...report,
+    mixed: { adaptation: false, evaluation: true },
+    taskDetails: [
+      { ...first!, corruption: { kind: 'motion_blur', severity: 2, constants: 'by-size' } },
+      { ...second!, unseen: true },
+    ],
+  };
+  const hard = modelsOf({ card: cardOf('hard'), report: harder });
+  const text = footnotes(hard, tasksOf(hard)).join(' ');
+  expect(text).toContain('° Unseen in “hard”: Signs were only measured');
+  expect(text).toContain('corrupted images of MNIST (motion blur, severity 2)');
+  expect(text).toContain('in batches of mixed tasks');
+  expect(text).toContain('its predictions on mnist collapsed');
+  expect(tasksOf(hard).map(({ unseen }) => unseen)).toEqual([false, true]);
+  expect(footnotes(models, tasks).join(' ')).not.toMatch(/nseen in|orrupted|mixed|collapsed/);
+});
+
 describe('the table', () => {
   it('marks the best merge of a column, never a reference', () => {
     expect(bestIn(models, { kind: 'task', task: 'mnist' }, 'accuracy')).toEqual(
