@@ -82,7 +82,8 @@ export function adaMergingSizes(
 ): ModelSizes {
   const rows = granularity === 'layer' ? visionTensors(config).size : 1;
   const total = parameterCount(config);
-  return { trainable: rows * expertCount, total, dictionary: total, factors: 0, passes: 1 };
+  const kept = expertCount * total;
+  return { trainable: rows * expertCount, total, dictionary: total, kept, factors: 0, passes: 1 };
 }
 
 /** min(max(x, 0), 1) with gradient 1 in [0, 1], both ends included as in the authors' code, and 0 outside. */

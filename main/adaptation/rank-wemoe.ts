@@ -197,6 +197,7 @@ export function rankWemoeSizes(config: VisionConfig, shape: RankWemoeShape): Mod
     trainable: routers + (shape.learned ? factors : 0),
     total: parameterCount(config) + factors + biases + routers,
     dictionary: 0,
+    kept: 0,
     factors,
     passes: 1,
   };

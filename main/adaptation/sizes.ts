@@ -9,6 +9,8 @@ export interface ModelSizes {
   readonly total: number;
   /** Values of one task vector in the dictionary that weights are merged from; 0 without such merges. */
   readonly dictionary: number;
+  /** Of the task vectors of all experts, values that pruning left. */
+  readonly kept: number;
   /** Values of the low-rank factors that inputs are multiplied with, beside the encoder's weights. */
   readonly factors: number;
   /** How often an image passes the encoder. */

@@ -168,5 +168,5 @@ export function smileSizes(config: VisionConfig, shape: SmileShape): ModelSizes 
     biases += shape.expertCount * elementCount(shapeNamed(shapes, `${name}.bias`));
   }
   const total = parameterCount(config) + factors + biases;
-  return { trainable: 0, total, dictionary: 0, factors, passes: 1 };
+  return { trainable: 0, total, dictionary: 0, kept: 0, factors, passes: 1 };
 }

@@ -215,6 +215,7 @@ export function twinSizes(config: VisionConfig, shape: TwinShape): ModelSizes {
     trainable,
     total: parameterCount(config) + factors + whole + trainable,
     dictionary: 0,
+    kept: 0,
     factors,
     passes: 2,
   };

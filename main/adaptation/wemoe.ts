@@ -156,6 +156,7 @@ export function wemoeSizes(config: VisionConfig, router: RouterShape, kept = 1):
     trainable,
     total: parameterCount(config) + stored + trainable,
     dictionary,
+    kept: stored,
     factors: 0,
     passes: 1,
   };

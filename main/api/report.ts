@@ -53,6 +53,8 @@ export const methodReportSchema = z.strictObject({
   /** How routing weights were reduced over a batch; dynamic methods only. */
   reduction: z.strictObject({ adaptation: reduction, evaluation: reduction }).optional(),
   trainableParameters: count.optional(),
+  /** Numbers of the merged model, of a dynamic one with its experts and routers; what pruning made 0 does not count. */
+  modelParameters: count.optional(),
   /** Steps done when a person, or the guard, ended the adaptation early. */
   stoppedAt: count.optional(),
   /** The step whose parameters were kept then: the best one by a criterion that needs no labels. */

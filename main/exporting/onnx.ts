@@ -10,7 +10,7 @@ import { featureSize } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
 import type { ExportFolder } from './folder.ts';
 import { inferenceModel, type Prepared } from './prepare.ts';
-import { nonZeroCount } from './sparse.ts';
+import { isWorthIndices } from './sparse.ts';
 
 export const onnxFile = 'model.onnx';
 const externalFile = 'model.onnx.data';
@@ -120,11 +120,6 @@ export async function writeOnnx(
   }
   const model = encodeProgram(program, constants, ranges, description);
   await folder.writeBytes(onnxFile, [model]);
-}
-
-/** An index of ONNX has 64 bits and stands beside a value of 32: a quarter of all values takes three quarters of the room. */
-function isWorthIndices(data: Float32Array): boolean {
-  return nonZeroCount(data) <= data.length / 4;
 }
 
 async function writeRanges(

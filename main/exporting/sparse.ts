@@ -2,6 +2,22 @@
 
 /** A bit for every value and 32 for each that is not 0 take less room than all, below 31 of 32. */
 const sparseShare = 0.8;
+/** An index of ONNX has 64 bits and stands beside a value of 32, so a quarter of all takes three quarters of the room. */
+const indexedShare = 0.25;
+
+/** Bytes of task vectors with `places` values of which `kept` are not 0, in either format. */
+export function dictionaryBytes(
+  format: 'safetensors' | 'onnx',
+  { places, kept }: { places: number; kept: number },
+): number {
+  if (format === 'onnx') return kept <= indexedShare * places ? 12 * kept : 4 * places;
+  return kept < sparseShare * places ? 4 * kept + places / 8 : 4 * places;
+}
+
+/** Whether an ONNX file holds these values with their indices. */
+export function isWorthIndices(data: Float32Array): boolean {
+  return nonZeroCount(data) <= indexedShare * data.length;
+}
 
 export function sparseNames(name: string): { readonly mask: string; readonly values: string } {
   return { mask: `${name}.mask`, values: `${name}.values` };

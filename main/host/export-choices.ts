@@ -1,10 +1,11 @@
 /** In which forms a method of a finished run can be exported, and what each costs and keeps. */
 import type { ExportChoice } from '../api/exports.ts';
 import { openModel } from '../checkpoints/open-model.ts';
+import { dictionaryBytes } from '../exporting/sparse.ts';
 import { AppError } from '../lib/errors.ts';
 import { featureSize } from '../models/vision-config.ts';
 import { visionArchitecture } from '../models/vision-model.ts';
-import { encoderValues, trainableCount } from '../runs/estimate.ts';
+import { encoderValues, modelSizes } from '../runs/estimate.ts';
 import { resolveRecipePaths, type Recipe, type RecipeMethod } from '../runs/recipe.ts';
 import { isMerged, type MethodReport, type Report } from '../runs/report.ts';
 import { readRunRecipe, readRunReport, type RunFolder } from '../runs/run-folder.ts';
@@ -30,16 +31,16 @@ export async function exportChoices(
   const measured = { average, normalizedAverage };
   if (!isDynamic(found.report)) {
     return [
-      safetensors('static', sizes.static, measured, true),
-      onnx('static', sizes.static, measured, false),
+      safetensors('static', sizes.static.safetensors, measured, true),
+      onnx('static', sizes.static.onnx, measured, false),
     ];
   }
   const fold = measuredFold ?? unmeasured;
   return [
-    onnx('dynamic', sizes.dynamic, measured, true),
-    safetensors('dynamic', sizes.dynamic, measured, false),
-    onnx('static', sizes.static, fold, false),
-    safetensors('static', sizes.static, fold, false),
+    onnx('dynamic', sizes.dynamic.onnx, measured, true),
+    safetensors('dynamic', sizes.dynamic.safetensors, measured, false),
+    onnx('static', sizes.static.onnx, fold, false),
+    safetensors('static', sizes.static.safetensors, fold, false),
   ];
 }
 
@@ -59,22 +60,31 @@ function isDynamic({ reduction, parameters }: MethodReport): boolean {
   return reduction !== undefined && parameters?.['router_layers'] !== 0;
 }
 
+/** Bytes of the weights by mode and format; heads go with each. */
 async function sizesOf(
   entry: RecipeMethod,
   recipe: Recipe,
   { taskDetails }: Report,
-): Promise<{ static: number; dynamic: number }> {
+): Promise<Record<ExportChoice['mode'], Record<ExportChoice['format'], number>>> {
   const base = await openModel(recipe.base);
   try {
     const config = visionArchitecture(base);
-    const { whole, mlps } = encoderValues(config);
+    const { whole } = encoderValues(config);
     const heads = taskDetails.reduce((sum, { classes }) => sum + classes * featureSize(config), 0);
-    const images = taskDetails.map((task) => task.images);
-    const routers = trainableCount(entry, { config, images });
-    const bytes = (values: number) => values * Float32Array.BYTES_PER_ELEMENT;
+    const experts = taskDetails.filter(({ unseen }) => unseen !== true);
+    const sizes = modelSizes(entry, { config, images: experts.map(({ images }) => images) });
+    const floatBytes = Float32Array.BYTES_PER_ELEMENT;
+    const ordinary = floatBytes * (whole + heads);
+    const dynamic = (format: ExportChoice['format']) => {
+      if (sizes === undefined) return ordinary;
+      const { total, dictionary, kept } = sizes;
+      const places = experts.length * dictionary;
+      const others = floatBytes * (total - kept + heads);
+      return Math.round(others + dictionaryBytes(format, { places, kept }));
+    };
     return {
-      static: bytes(whole + heads),
-      dynamic: bytes(whole + heads + recipe.tasks.length * mlps + routers),
+      static: { safetensors: ordinary, onnx: ordinary },
+      dynamic: { safetensors: dynamic('safetensors'), onnx: dynamic('onnx') },
     };
   } finally {
     await base.close();

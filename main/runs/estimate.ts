@@ -97,6 +97,11 @@ function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undef
   };
 }
 
+/** Sizes of the model that an adaptive method makes; undefined for the others, which make an ordinary one. */
+export function modelSizes(entry: RecipeMethod, shapes: RunShapes): ModelSizes | undefined {
+  return adaptiveShape(entry, shapes)?.sizes;
+}
+
 /** Numbers that a method learns; 0 for one that learns nothing. */
 export function trainableCount(entry: RecipeMethod, shapes: RunShapes): number {
   return adaptiveShape(entry, shapes)?.sizes.trainable ?? 0;

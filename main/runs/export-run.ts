@@ -123,7 +123,8 @@ async function describeExport(
   const prepared = entry && (await prepareMethod(entry, { recipe: resolved, inputs, engine, signal }));
   if (prepared === undefined) throw new Error(`method ${id} has no model to export`);
 
-  const folding = mode === 'static' && prepared.model.trainables.length > 0;
+  const { trainables, form } = prepared.model;
+  const folding = mode === 'static' && (trainables.length > 0 || form !== undefined);
   const means = folding && result.routing.size > 0 ? averageRouting(result) : undefined;
   const model: MergedModel = folding
     ? staticModel(await foldStatic(prepared.model, result.values, means))

@@ -16,6 +16,7 @@ import { mergeToMemory } from '../merging/executor.ts';
 import { resolveParameters } from '../lib/parameters.ts';
 import type { ParameterReport } from '../merging/settings.ts';
 import { staticModel, type MergedModel, type Reduction } from '../models/merged-model.ts';
+import { parameterCount } from '../models/vit.ts';
 import { allParameters, catalogueEntry, titleOf } from './catalogue.ts';
 import type { RunControl } from './control.ts';
 import type { RunEvent } from './events.ts';
@@ -58,6 +59,8 @@ export interface PreparedMethod {
   readonly parameters: ParameterReport;
   readonly model: MergedModel;
   readonly settings: AdaptationSettings | undefined;
+  /** Numbers of the model; see the report. */
+  readonly modelParameters: number;
 }
 
 const noRouting: Reduction = 'per-sample';
@@ -75,7 +78,7 @@ export async function prepareMethod(
   switch (found.kind) {
     case 'reference':
       if (found.method.id === 'individual') return undefined;
-      return { entry, parameters, model: staticModel(inputs.base), settings: undefined };
+      return ordinary(entry, parameters, staticModel(inputs.base));
     case 'static': {
       const weights = await mergeToMemory({
         method: found.method,
@@ -88,7 +91,7 @@ export async function prepareMethod(
           context.onProgress?.({ phase: 'merging', done: index, total, unit: 'tensors' }),
       });
       const model = staticModel({ config: inputs.base.config, weights });
-      return { entry, parameters, model, settings: undefined };
+      return ordinary(entry, parameters, model);
     }
     case 'statistics': {
       const values = resolveParameters(found.method, entry.parameters, where);
@@ -103,7 +106,7 @@ export async function prepareMethod(
           context.onProgress?.({ phase: 'merging', done, total, unit: 'images' }),
       });
       const model = staticModel({ config: inputs.base.config, weights });
-      return { entry, parameters, model, settings: undefined };
+      return ordinary(entry, parameters, model);
     }
     case 'adaptive': {
       const set = expertSet(inputs);
@@ -114,9 +117,20 @@ export async function prepareMethod(
         parameters,
         model: found.method.create(set, values, recipe.seed, constants),
         settings: found.method.settings(values),
+        modelParameters: found.method.sizes(set.config, set.experts.length, values).total,
       };
     }
   }
+}
+
+/** A model of one weight set, that learned nothing here. */
+function ordinary(
+  entry: RecipeMethod,
+  parameters: ParameterReport,
+  model: MergedModel,
+): PreparedMethod {
+  const modelParameters = parameterCount(model.config);
+  return { entry, parameters, model, settings: undefined, modelParameters };
 }
 
 /** Computes tensors one after another; the process answers others in between. Throws CancelledError. */
@@ -251,6 +265,7 @@ function reportOf(
     ...(prepared === undefined ? {} : { parameters: { ...prepared.parameters } }),
     ...(reduction === undefined ? {} : { reduction }),
     ...(trainable === undefined || trainable === 0 ? {} : { trainableParameters: trainable }),
+    ...(prepared === undefined ? {} : { modelParameters: prepared.modelParameters }),
     ...(stopped === undefined ? {} : { stoppedAt: stopped.step, keptStep: stopped.keptStep }),
     ...(stopped?.by === undefined ? {} : { stoppedBy: stopped.by }),
     ...(collapses.length === 0 ? {} : { collapses: [...collapses] }),

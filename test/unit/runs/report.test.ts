@@ -142,6 +142,7 @@ describe('formatReport', () => {
       }),
       reduction: fc.constant({ adaptation: 'batch-mean', evaluation: 'per-sample' } as const),
       trainableParameters: fc.nat(),
+      modelParameters: fc.nat(),
       perClass: byTask(fc.array(fc.option(share), { maxLength: 3 })),
       confusion: byTask(fc.array(fc.array(fc.nat(), { maxLength: 2 }), { maxLength: 2 })),
     },
