@@ -156,7 +156,7 @@ export interface ModelProto {
     readonly docString: string;
     readonly node: readonly NodeProto[];
     readonly initializer: readonly TensorProto[];
-    readonly sparseInitializer: readonly SparseTensorProto[];
+    readonly sparseInitializer?: readonly SparseTensorProto[];
     readonly input: readonly ValueInfoProto[];
     readonly output: readonly ValueInfoProto[];
   };
