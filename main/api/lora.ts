@@ -36,7 +36,7 @@ const combination = z.strictObject({
   action: z.literal('combine'),
   way: name,
   adapters: z
-    .array(z.strictObject({ handle, weight: z.number().min(-1e6).max(1e6) }))
+    .array(z.strictObject({ handle, weight: z.number() }))
     .min(1)
     .max(1000),
   settings,

@@ -1,8 +1,9 @@
 /** Drafts of the window as what `merging/lora` is asked. */
 import type { LoraDraft } from '../../api/lora.ts';
 import { AppError } from '../../lib/errors.ts';
+import { resolveParameters } from '../../lib/parameters.ts';
 import type { Combination, ExtractionRequest } from '../../merging/lora/carry-out.ts';
-import { combinationRecords } from '../../merging/lora/combination-records.ts';
+import { combinationRecords, weightParameter } from '../../merging/lora/combination-records.ts';
 import { extractionRecords } from '../../merging/lora/extraction-records.ts';
 import type { AdapterRecord } from '../../merging/lora/record.ts';
 import type { Session } from '../session.ts';
@@ -25,7 +26,7 @@ export function combinationOf(draft: Draft<'combine'>, session: Paths): Combinat
   return {
     kind: id,
     paths: draft.adapters.map(({ handle }) => session.pathOf(handle)),
-    weights: draft.adapters.map(({ weight }) => weight),
+    weights: draft.adapters.map(({ weight }) => checkedWeight(id, weight)),
     parameters: known(draft.settings, parameters),
   };
 }
@@ -38,6 +39,12 @@ export function extractionOf(draft: Draft<'extract'>, session: Paths): Extractio
     base: session.pathOf(draft.base),
     parameters: known(draft.settings, parameters),
   };
+}
+
+/** Throws `recipe.invalid_parameter`. */
+function checkedWeight(id: string, weight: number): number {
+  const table = { id, parameters: { weight: weightParameter } };
+  return resolveParameters(table, { weight }, 'the list of adapters').weight;
 }
 
 /** Values for another way stay in the draft, in case that one is chosen again. */

@@ -146,6 +146,8 @@ describe('combining', () => {
     await expectFailed(plan(combining({ way: 'glue' })), 'recipe.unknown_method');
     const wrong = combining({ settings: { density: 2 } });
     await expectFailed(plan(wrong), 'recipe.invalid_parameter');
+    const far = combining({ adapters: [{ handle: at('math'), weight: 2e6 }] });
+    await expectFailed(plan(far), 'recipe.invalid_parameter');
     await expectRefused(plan(combining({ adapters: [] })));
     await expectFailed(made(combining({ output: null })), 'file.write_failed');
   });
