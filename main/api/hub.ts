@@ -49,7 +49,6 @@ const modelSize = z.strictObject({
   /** Of the missing ones: left by a download that was broken off. */
   begunBytes: count,
 });
-export type HubModelSize = z.output<typeof modelSize>;
 
 const size = z.strictObject({
   models: z.array(modelSize),

@@ -16,7 +16,7 @@ import { hubReference, isCommit, parseHubName, type HubName } from './name.ts';
 
 const prefix = 'models--';
 
-export function repositoryFolder(cache: string, repository: string): string {
+function repositoryFolder(cache: string, repository: string): string {
   return join(cache, `${prefix}${repository.replaceAll('/', '--')}`);
 }
 

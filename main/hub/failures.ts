@@ -113,7 +113,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** The code of a failed connection, also where several addresses of a host were tried. */
-export function connectionCode(error: unknown): string {
+function connectionCode(error: unknown): string {
   const own = errnoOf(error);
   if (own !== '' || !(error instanceof Error)) return own;
   const [first] = error instanceof AggregateError ? (error.errors as unknown[]) : [error.cause];

@@ -22,7 +22,7 @@ export function selectionOfPreset({ id, base, experts }: HubPreset): Selection {
 }
 
 /** The names in a text, separated by spaces, commas or lines. */
-export function namesIn(text: string): string[] {
+function namesIn(text: string): string[] {
   return [...new Set(text.split(/[\s,]+/).filter((name) => name !== ''))];
 }
 

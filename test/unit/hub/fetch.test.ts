@@ -13,7 +13,7 @@ import { expectFailure } from '../../support/app-errors.ts';
 import { filesIn, gitSha1Of, goodToken, sha256Of, type Fault } from '../../support/hub-server.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writeLlama } from '../../support/tiny-llama.ts';
-import { model, stage, type Stage } from './support.ts';
+import { impatient, model, stage, type Stage } from './support.ts';
 
 const folderName = 'models--tiny--llama';
 const weightFile = 'model.safetensors';
@@ -130,21 +130,18 @@ describe('a download', () => {
 });
 
 describe('what goes wrong on the way is gone on with', () => {
-  const passing: [title: string, fault: Fault, restarts: boolean][] = [
-    ['a cut connection', { kind: 'cut', after: 4000 }, false],
-    ['silence', { kind: 'silence', after: 4000 }, false],
-    ['500', { kind: 'status', status: 500 }, false],
-    [
-      '503 with a time to wait',
-      { kind: 'status', status: 503, headers: { 'retry-after': '0' } },
-      false,
-    ],
-    ['429', { kind: 'status', status: 429 }, false],
+  const passing: [title: string, fault: Fault][] = [
+    ['a cut connection', { kind: 'cut', after: 4000 }],
+    ['silence', { kind: 'silence', after: 4000 }],
+    ['500', { kind: 'status', status: 500 }],
+    ['503 with a time to wait', { kind: 'status', status: 503, headers: { 'retry-after': '0' } }],
+    ['429', { kind: 'status', status: 429 }],
   ];
   it.each(passing)('%s', async (_title, fault) => {
     const on = await stage();
     on.server.fail(sha256Of(on.weights), fault, fault);
-    const [fetched] = await on.fetch([model]);
+    const patience = { ...impatient, ...(fault.kind === 'silence' ? { stallMs: 100 } : {}) };
+    const [fetched] = await on.fetch([model], {}, on.client({ patience }));
     expect(await readFile(join(fetched!.path, weightFile))).toEqual(on.weights);
     expect(ranges(on)).toHaveLength(3);
     const first = fault.kind === 'status' ? undefined : 'bytes=4000-';

@@ -17,9 +17,9 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writeLlama } from '../../support/tiny-llama.ts';
 
 export const impatient: Patience = {
-  connectMs: 5_000,
-  answerMs: 5_000,
-  stallMs: 300,
+  connectMs: 20_000,
+  answerMs: 20_000,
+  stallMs: 20_000,
   pausesMs: [1, 1, 1],
 };
 
