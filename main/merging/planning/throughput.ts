@@ -25,7 +25,7 @@ type Measurements = z.output<typeof measurements>;
 /** What a smaller merge takes is mostly its start. */
 const smallBytes = 256e6;
 /** A small merge says nothing about one that is so many times its size: the start hides its speed. */
-const mostGrowth = 8;
+const mostGrowth = 2;
 /** Before any small merge was measured: threads start and files are synced in about as long. */
 const usualStart = 0.3;
 
