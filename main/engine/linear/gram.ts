@@ -1,4 +1,4 @@
-/** AᵀA or A Aᵀ, of which only what is on and above the diagonal is computed. */
+/** Products that are symmetric, of which only what is on and above the diagonal is computed. */
 import { block, setBlock, transposed, zeroMatrix, type Matrix, type Multiply } from './matrix.ts';
 
 /** Fewer columns are multiplied as a whole: calls of the engine cost more than half of the product. */
@@ -6,17 +6,28 @@ const SMALL = 512;
 
 const PARTS = 4;
 
-/** AᵀA, or of `rows` A Aᵀ; symmetric to the last bit. */
-export async function gramOf(multiply: Multiply, a: Matrix, rows = false): Promise<Matrix> {
+/** AᵀA, or of `rows` A Aᵀ. */
+export function gramOf(multiply: Multiply, a: Matrix, rows = false): Promise<Matrix> {
+  return symmetricProduct(multiply, a, a, rows);
+}
+
+/** AᵀB, or of `rows` A Bᵀ, for A and B of which it is known to be symmetric. */
+export async function symmetricProduct(
+  multiply: Multiply,
+  a: Matrix,
+  b: Matrix,
+  rows = false,
+): Promise<Matrix> {
   const size = rows ? a.rows : a.columns;
-  if (size < SMALL) return multiply(a, a, { a: !rows, b: rows });
+  if (size < SMALL) return multiply(a, b, { a: !rows, b: rows });
   const bounds = Array.from({ length: PARTS + 1 }, (_, i) => Math.round((i * size) / PARTS));
-  const parts = bounds
-    .slice(1)
-    .map((end, i) => (rows ? rowsOf(a, bounds[i]!, end) : columnsOf(a, bounds[i]!, end)));
+  const partsOf = (matrix: Matrix) =>
+    bounds.slice(1).map((end, i) => (rows ? rowsOf : columnsOf)(matrix, bounds[i]!, end));
+  const lefts = partsOf(a);
+  const rights = a === b ? lefts : partsOf(b);
   const result = zeroMatrix(size, size);
-  for (const [i, left] of parts.entries()) {
-    for (const [j, right] of parts.entries()) {
+  for (const [i, left] of lefts.entries()) {
+    for (const [j, right] of rights.entries()) {
       if (j < i) continue;
       const product = await multiply(left, right, { a: !rows, b: rows });
       setBlock(result, product, bounds[i]!, bounds[j]!);

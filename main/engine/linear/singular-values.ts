@@ -16,6 +16,7 @@ import {
   type Matrix,
   type Multiply,
 } from './matrix.ts';
+import { gramOf } from './gram.ts';
 import { complement, straightened } from './orthonormal.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
 
@@ -60,7 +61,7 @@ async function levels(multiply: Multiply, a: Matrix): Promise<SingularValues> {
   let tail = a;
   let least = 0;
   while (basis.columns > 0) {
-    const gram = await multiply(tail, tail, { a: true });
+    const gram = await gramOf(multiply, tail);
     const { values, vectors } = await symmetricEigen(multiply, gram, LEVEL ** 2 / 4);
     const largest = Math.sqrt(Math.max(values[0] ?? 0, 0));
     if (us.length === 0) least = largest * rows * Number.EPSILON;

@@ -83,7 +83,7 @@ async function split(
   const size = a.rows;
   const scale = 1 / (radius + Math.abs(middle));
   const moved = shifted({ ...a, data: a.data.slice() }, scale, -middle * scale);
-  const sign = await polarIteration(multiply, moved, 1e-4);
+  const sign = await polarIteration(multiply, moved, 1e-4, true);
   if (sign === undefined) return undefined;
   let trace = 0;
   for (let i = 0; i < size; i++) trace += sign.data[i * (size + 1)]!;
