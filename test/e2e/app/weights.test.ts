@@ -62,7 +62,7 @@ function button(name: string | RegExp): Locator {
 }
 
 function findings(): Locator {
-  return currentView(page).locator('.findings li');
+  return currentView(page).locator('.findings li, .scan li');
 }
 
 function mergeButton(): Locator {
@@ -114,6 +114,8 @@ async function seriousViolations(): Promise<string[]> {
 
 /** Nothing serious in both themes, and nothing cut off from the smallest window up. */
 async function looksRight(name: string): Promise<void> {
+  // What is out of date is shown fainter until the new answer is there.
+  await eventually(() => currentView(page).locator('.stale').count(), 0);
   for (const theme of themes) {
     await setTheme(running, theme);
     const dark = () => page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches");
@@ -178,6 +180,17 @@ describe('a finding', () => {
     await button('Remove chat').click();
     await addFolders('code');
     await eventually(() => found.count(), 0);
+  });
+});
+
+describe('the values', () => {
+  it('are read for who asks, and what is found stands with the findings', async () => {
+    await button('Look for NaN').click();
+    await currentView(page).getByText('No NaN and no infinite value (63 tensors read)').waitFor();
+    await button('Compare with the base').click();
+    // Numbers drawn anew are as far from the base as can be.
+    await eventually(() => findings().filter({ hasText: 'Far from the base' }).count(), 2);
+    await looksRight('scanned');
   });
 });
 
