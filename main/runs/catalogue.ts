@@ -97,8 +97,20 @@ export function titleOf(entry: RecipeMethod): string {
   const { router_layers, granularity: grain } = method.parameters;
   const depth = entry.parameters['router_layers'] ?? router_layers?.default;
   const granularity = entry.parameters['granularity'] ?? grain?.default;
-  const aim = entry.parameters['objective'] === 'distillation' ? ', distilled' : '';
+  const aim = aimOf(entry);
   if (typeof depth === 'number') return `${method.title} l=${String(depth)}${aim}`;
   if (typeof granularity === 'string') return `${method.title} ${granularity}-wise${aim}`;
   return entry.method === entry.id ? method.title : `${method.title} (${entry.id})`;
+}
+
+/** What an adaptation aims at, where it is not the published objective alone. */
+function aimOf({ parameters }: RecipeMethod): string {
+  const { objective, diversity, guard } = parameters;
+  return [
+    ...(objective === 'distillation' ? ['distilled'] : []),
+    ...(typeof diversity === 'number' && diversity > 0 ? [`β=${String(diversity)}`] : []),
+    ...(typeof guard === 'string' ? [`guard ${guard}`] : []),
+  ]
+    .map((part) => `, ${part}`)
+    .join('');
 }
