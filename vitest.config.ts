@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // No test asks the real Hub; those that ask a stand-in say so.
+    env: { HF_HUB_OFFLINE: '1' },
     pool: 'forks',
     maxWorkers: 2,
     passWithNoTests: true,

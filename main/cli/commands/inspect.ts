@@ -6,6 +6,8 @@ import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoints/open.ts';
 import { shown } from '../../checkpoints/fail.ts';
 import { tiedNames } from '../../checkpoints/tied.ts';
+import { modelPath } from '../../hub/local.ts';
+import { isHubReference } from '../../hub/name.ts';
 import { AppError } from '../../lib/errors.ts';
 import { elementCount } from '../../lib/tensor.ts';
 import { measureTaskVectors } from '../../merging/task-vectors.ts';
@@ -40,7 +42,8 @@ export const inspect = defineCommand({
       summary: 'list the code a PyTorch file mentions, also of one that is refused; nothing is run',
     },
   },
-  async run({ base, tensors, globals }, [path = ''], context) {
+  async run({ base, tensors, globals }, [named = ''], context) {
+    const path = isHubReference(named) ? modelPath('.', named) : named;
     if (existsSync(join(path, 'run.json'))) return inspectRun(path, context);
     if (existsSync(join(path, 'project.json'))) return inspectProject(path);
     if (globals) return inspectGlobals(path);

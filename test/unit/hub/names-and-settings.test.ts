@@ -13,6 +13,7 @@ import { formatHubName, parseHubName, requireHubName } from '../../../main/hub/n
 import { modelsOfPreset, presets, requirePreset } from '../../../main/hub/presets.ts';
 import { foundToken, hubCacheFolder, hubSettings } from '../../../main/hub/settings.ts';
 import { Token } from '../../../main/hub/token.ts';
+import { bundledPrompts } from '../../../main/text/prompts.ts';
 import { expectFailure } from '../../support/app-errors.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { model, stage } from './support.ts';
@@ -221,6 +222,11 @@ describe('presets', () => {
         expect(name).toBe(`${preset.base.replace('openai', 'tanganke')}_${task}`);
       }
     }
+  });
+
+  it('have class names for every task', () => {
+    const tasks = presets.flatMap(({ experts }) => experts.map(({ task }) => task));
+    expect(tasks.filter((task) => !Object.hasOwn(bundledPrompts, task))).toEqual([]);
   });
 
   it('have the sizes that their architectures give', async () => {
