@@ -43,21 +43,10 @@ export function numberOfKey(key: number): number {
   return new Float32Array(bits.buffer)[0]!;
 }
 
-export function countHigh(keys: Int32Array, count: number, counts: Counts): void {
-  const mask = counts.length - 1;
-  for (let i = 0; i < count; i++) counts[(keys[i]! >> LOW_BITS) & mask]! += 1;
-}
-
 /** Counts the lower bits of the keys of a block that have the upper bits of `like`. */
 export function countLow(block: KeyKernel, like: number, counts: Counts): void {
   const { keys } = block;
   for (const index of block.find(like, LOW_BITS)) counts[keys[index]! & (LOW_COUNT - 1)]! += 1;
-}
-
-export function countZeros(keys: Int32Array, count: number): number {
-  let zeros = 0;
-  for (let i = 0; i < count; i++) zeros += keys[i] === 0 ? 1 : 0;
-  return zeros;
 }
 
 export function addCounts(into: Counts, later: Counts): void {
@@ -78,7 +67,7 @@ export function findFromAbove(counts: Counts, rank: number): Found {
   throw new RangeError(`rank ${rank} is past the last of the values`);
 }
 
-/** The least key of a bin of `countHigh`. */
+/** The least key of a bin of upper bits. */
 export function leastKey(bin: number): number {
   return (bin >= HIGH_COUNT ? bin - 2 * HIGH_COUNT : bin) << LOW_BITS;
 }

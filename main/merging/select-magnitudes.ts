@@ -10,9 +10,7 @@ import { elementCount } from '../lib/tensor.ts';
 import type { Group, MergeContext, Pass } from './method.ts';
 import {
   addCounts,
-  countHigh,
   countLow,
-  countZeros,
   emptyHigh,
   emptyLow,
   findFromAbove,
@@ -108,16 +106,11 @@ function highPass<Name extends string, Prepared extends Selected<Name>>(
       count: request.scope === 'model' ? valueCount : elementCount(group.shape),
       context: { settings: context.settings, parameters },
     }),
-    add({ counts, zeros }, list, block) {
-      if (request.signed !== true) {
-        block.count();
-        return;
-      }
-      countHigh(block.keys, block.length, counts[list]!);
-      zeros[list]! += countZeros(block.keys, block.length);
+    add: (_slot, _list, block) => {
+      block.count();
     },
     flush({ counts, zeros }, list, block) {
-      if (request.signed !== true) zeros[list]! += block.takeCounts(counts[list]!);
+      zeros[list]! += block.takeCounts(counts[list]!);
     },
     merge(into, later) {
       into.counts.forEach((counts, list) => {

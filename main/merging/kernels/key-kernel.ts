@@ -33,6 +33,7 @@ import {
 export const KEY_BLOCK = 4096;
 /** Bits of a key below those that are counted first. */
 export const LOW_BITS = 15;
+/** Of each sign; those of negative keys come behind. */
 const BINS = 2 ** (31 - LOW_BITS);
 /** Behind the last key of a block; no finite number has it. */
 const PADDING = 0x7fffffff;
@@ -41,7 +42,7 @@ const PLANE = KEY_BLOCK * 4;
 const EXPERT = PLANE;
 const KEYS = 2 * PLANE;
 const FOUND = 3 * PLANE;
-/** Greatest key, least key less one, count of zeros: four lanes each. */
+/** Greatest key, least key less one (as if unsigned), count of zeros, least key: four lanes each. */
 const SEEN = 4 * PLANE;
 const COUNTS = SEEN + 64;
 
@@ -75,9 +76,15 @@ function differencesOf(memory: Memory): (bytes: number) => void {
 function countOf(memory: Memory): (bytes: number) => void {
   const locals = new Locals(wide);
   const [offset, bin] = locals.take('i32', 2) as [number, number];
-  const [greatest, least, none, four] = locals.take('v128', 4) as [number, number, number, number];
+  const [greatest, least, none, four, lowest] = locals.take('v128', 5) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const lane = (number: number): Code => [
-    // Of the bin's address; keys are positive.
+    // Of the bin's address.
     set(bin, [get(four), 0xfd, 0x1b, number]),
     storeI32(get(bin), addI32(loadI32(get(bin), COUNTS), i32(1)), COUNTS),
   ];
@@ -85,10 +92,12 @@ function countOf(memory: Memory): (bytes: number) => void {
     set(greatest, load(i32(SEEN))),
     set(least, load(i32(SEEN + 16))),
     set(none, load(i32(SEEN + 32))),
+    set(lowest, load(i32(SEEN + 48))),
     eachFour(
       offset,
       set(four, key(offset)),
-      set(greatest, vector(0xb9, get(greatest), get(four))),
+      set(lowest, vector(0xb6, get(lowest), get(four))),
+      set(greatest, vector(0xb8, get(greatest), get(four))),
       set(least, vector(0xb7, get(least), addWords(get(four), words(0xffffffff)))),
       // An equality is −1.
       set(none, vector(0xb1, get(none), vector(0x37, get(four), zeros))),
@@ -98,6 +107,7 @@ function countOf(memory: Memory): (bytes: number) => void {
     store(i32(SEEN), get(greatest)),
     store(i32(SEEN + 16), get(least)),
     store(i32(SEEN + 32), get(none)),
+    store(i32(SEEN + 48), get(lowest)),
   ];
   return compile(memory, wide, locals, body);
 }
@@ -143,15 +153,15 @@ export class KeyKernel {
   #length = 0;
 
   constructor() {
-    const memory = memoryOf(COUNTS + BINS * 4);
+    const memory = memoryOf(COUNTS + 2 * BINS * 4);
     const { buffer } = memory;
     this.#base = new Float32Array(buffer, 0, KEY_BLOCK);
     this.#expert = new Float32Array(buffer, EXPERT, KEY_BLOCK);
     this.numbers = new Float32Array(buffer, KEYS, KEY_BLOCK);
     this.keys = new Int32Array(buffer, KEYS, KEY_BLOCK);
     this.#found = new Int32Array(buffer, FOUND, KEY_BLOCK);
-    this.#seen = new Int32Array(buffer, SEEN, 12);
-    this.#counts = new Uint32Array(buffer, COUNTS, BINS);
+    this.#seen = new Int32Array(buffer, SEEN, 16);
+    this.#counts = new Uint32Array(buffer, COUNTS, 2 * BINS);
     this.#differences = differencesOf(memory);
     this.#count = countOf(memory);
     this.#find = findOf(memory);
@@ -177,18 +187,28 @@ export class KeyKernel {
     return this.#length;
   }
 
-  /** Counts the keys of a block by their upper bits; keys must not be negative. */
+  /** Counts the keys of a block by their upper bits. */
   count(): void {
     this.#count(Math.ceil(this.#length / 4) * 16);
   }
 
-  /** Adds what was counted since the last time to `into`, by bin; returns how many keys were zero. */
+  /**
+   * Adds what was counted since the last time to `into`, by bin, those of negative keys behind where there are any;
+   * returns how many keys were zero.
+   */
   takeCounts(into: Float64Array): number {
-    const greatest = Math.max(...this.#seen.subarray(0, 4)) >>> LOW_BITS;
-    const least = Math.min(...new Uint32Array(this.#seen.buffer, SEEN + 16, 4)) >>> LOW_BITS;
-    const zeroCount = this.#seen.subarray(8, 12).reduce((sum, each) => sum + each, 0);
+    const seen = this.#seen;
+    const greatest = Math.max(...seen.subarray(0, 4));
+    const least = Math.min(...new Uint32Array(seen.buffer, SEEN + 16, 4)) >>> LOW_BITS;
+    const zeroCount = seen.subarray(8, 12).reduce((sum, each) => sum + each, 0);
+    const lowest = Math.min(...seen.subarray(12));
     addBins(this.#counts, into, 0, 1);
-    addBins(this.#counts, into, Math.max(least, 1), Math.min(greatest + 1, BINS - 1));
+    if (greatest > 0) {
+      const end = Math.min((greatest >>> LOW_BITS) + 1, BINS - 1);
+      // Negative keys are greater ones, as if unsigned.
+      addBins(this.#counts, into, Math.min(Math.max(least, 1), end), end);
+    }
+    if (lowest < 0) addBins(this.#counts, into, lowest >>> LOW_BITS, 2 * BINS);
     this.#counts[BINS - 1] = 0;
     this.#forget();
     return zeroCount;
@@ -202,7 +222,9 @@ export class KeyKernel {
 
   #forget(): void {
     this.#seen.fill(0);
+    this.#seen.fill(-0x80000000, 0, 4);
     this.#seen.fill(-1, 4, 8);
+    this.#seen.fill(PADDING, 12);
   }
 }
 

@@ -1,3 +1,5 @@
+import { BLOCK } from '../blocks.ts';
+import { addWeighted } from '../elementwise/arithmetic.ts';
 import { mergeChanges } from '../elementwise/changes.ts';
 import { lambda } from '../elementwise/parameters.ts';
 import { chosenTask, task } from '../elementwise/task-choice.ts';
@@ -61,18 +63,32 @@ export const consensus = defineMethod({
   merge(group, values, { settings }) {
     const thresholds = numbersOf(settings, 'threshold');
     const chosen = chosenTask(values.task, settings.length, 'consensus');
-    return mergeChanges(group, values.lambda, (target, changes, count) => {
-      for (let i = 0; i < count; i++) {
-        let sum = 0;
-        for (let k = 0; k < changes.length; k++) sum += changes[k]![i]!;
-        let users = 0;
-        for (let k = 0; k < changes.length; k++) {
-          if (chosen !== undefined && k !== chosen) continue;
-          const own = changes[k]![i]!;
-          if (Math.abs(own) > thresholds[k]! * Math.abs(sum - own)) users++;
+    const least = chosen === undefined ? values.agreement : 1;
+    const users = new Uint16Array(Math.min(BLOCK, group.base.length));
+    return mergeChanges(group, values.lambda, (sum, changes, count) => {
+      sum.fill(0);
+      users.fill(0);
+      for (const change of changes) addWeighted(sum, change, 1, count);
+      for (const [k, change] of changes.entries()) {
+        if (chosen === undefined || k === chosen) {
+          addUsers(users, change, sum, thresholds[k]!, count);
         }
-        target[i] = users >= (chosen === undefined ? values.agreement : 1) ? sum : 0;
       }
+      for (let i = 0; i < count; i++) sum[i] = users[i]! >= least ? sum[i]! : 0;
     });
   },
 });
+
+/** Without branches, which every mask would take by chance. */
+function addUsers(
+  users: Uint16Array,
+  change: Float64Array,
+  sum: Float64Array,
+  threshold: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const own = change[i]!;
+    users[i]! += Number(Math.abs(own) > threshold * Math.abs(sum[i]! - own));
+  }
+}

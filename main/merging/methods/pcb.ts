@@ -3,10 +3,11 @@
  * which their min-max normalisation takes out again, so that exp cannot overflow for many tasks; they are
  * compared as fp32.
  */
-import { BLOCK } from '../blocks.ts';
-import { changesWithin, mergeChanges } from '../elementwise/changes.ts';
+import { BLOCK, forEachBlock } from '../blocks.ts';
+import { addScaledDifference, subtract, writeChanged } from '../elementwise/arithmetic.ts';
 import { lambda, none } from '../elementwise/parameters.ts';
-import { defineMethod } from '../method.ts';
+import { ScoreKernel, type Range } from '../kernels/score-kernel.ts';
+import { defineMethod, type Group } from '../method.ts';
 import { numberOfKey } from '../select-counts.ts';
 import { selectionPasses, type Selected } from '../select-magnitudes.ts';
 
@@ -15,11 +16,6 @@ const CLAMPED = 1e-4;
 const LEAST_SUM = 1e-12;
 
 type Prepared = Selected<'clamps' | 'scores'>;
-
-interface Range {
-  readonly least: number;
-  readonly greatest: number;
-}
 
 const parameters = {
   ratio: {
@@ -73,34 +69,42 @@ export const pcb = defineMethod<typeof parameters, typeof none, Prepared>({
       signed: true,
       sizes: (_, count) => [count - Math.min(Math.floor(count * (1 - ratio)), count - 1), 1],
       fill(target, list, { group, begin, end }, { prepared }) {
-        const changes = changesWithin(group, begin, end);
-        const clamps = rangesOf(prepared, 'clamps', group.experts.length);
-        writeScores(target, changes, list, clamps[list]!, end - begin);
+        const [clamps] = rangesOf(prepared, 'clamps', [list]);
+        target.set(scoresOf(group, list, clamps!, begin, end));
       },
     }),
   ],
 
   merge(group, values, { prepared }) {
-    const count = group.experts.length;
-    const clamps = rangesOf(prepared, 'clamps', count);
-    const limits = rangesOf(prepared, 'scores', count);
-    const scores = new Float32Array(Math.min(BLOCK, group.base.length));
-    const sum = new Float64Array(scores.length);
-    return mergeChanges(group, values.lambda, (target, changes, length) => {
+    const { base, experts } = group;
+    const all = [...experts.keys()];
+    const clamps = rangesOf(prepared, 'clamps', all);
+    const limits = rangesOf(prepared, 'scores', all);
+    const merged = new Float32Array(base.length);
+    const change = new Float64Array(Math.min(BLOCK, base.length));
+    const [target, sum] = [new Float64Array(change.length), new Float64Array(change.length)];
+    forEachBlock(base.length, (begin, end) => {
       target.fill(0);
       sum.fill(0);
-      for (let k = 0; k < count; k++) {
-        writeScores(scores, changes, k, clamps[k]!, length);
-        addScored(target, sum, scores, changes[k]!, clamps[k]!, limits[k]!, length);
+      for (const k of all) {
+        subtract(change, experts[k]!, base, begin, end);
+        const scores = scoresOf(group, k, clamps[k]!, begin, end);
+        addScored(target, sum, scores, change, clamps[k]!, limits[k]!, end - begin);
       }
-      for (let i = 0; i < length; i++) target[i]! /= Math.max(sum[i]!, LEAST_SUM);
+      for (let i = 0; i < end - begin; i++) target[i]! /= Math.max(sum[i]!, LEAST_SUM);
+      writeChanged(merged, base, target, values.lambda, 1, begin, end);
     });
+    return merged;
   },
 });
 
-function rangesOf(prepared: Prepared, name: 'clamps' | 'scores', count: number): readonly Range[] {
+function rangesOf(
+  prepared: Prepared,
+  name: 'clamps' | 'scores',
+  experts: readonly number[],
+): readonly Range[] {
   const sets = prepared[name]!.sets.get('')!;
-  return Array.from({ length: count }, (_, k) => ({
+  return experts.map((k) => ({
     least: numberOfKey(sets[k]![0]!.key),
     greatest: numberOfKey(sets[k]![1]!.key),
   }));
@@ -114,21 +118,41 @@ function place(x: number, range: Range): number {
   return width > 0 ? (clamp(x, range) - range.least) / width : 0;
 }
 
-function writeScores(
-  target: Float32Array,
-  changes: readonly Float64Array[],
-  k: number,
+let kernel: ScoreKernel | undefined;
+/** Σ τj of the group that was asked for last. */
+let known: { readonly group: Group; readonly sums: Float64Array } | undefined;
+
+function sumsOf(group: Group): Float64Array {
+  if (known?.group === group) return known.sums;
+  const { base, experts } = group;
+  const sums = new Float64Array(base.length);
+  forEachBlock(base.length, (begin, end) => {
+    const own = sums.subarray(begin, end);
+    for (const expert of experts) addScaledDifference(own, expert, base, 1, begin, end);
+  });
+  known = { group, sums };
+  return sums;
+}
+
+/** Those of an expert, valid until the next are asked for. */
+function scoresOf(
+  group: Group,
+  expert: number,
   clamps: Range,
-  count: number,
-): void {
-  const tasks = changes.length;
-  for (let i = 0; i < count; i++) {
-    let sum = 0;
-    for (let j = 0; j < tasks; j++) sum += changes[j]![i]!;
-    const own = changes[k]![i]!;
-    const size = place(Math.abs(own), clamps);
-    target[i] = Math.exp(tasks * (size * size - 1)) * Math.tanh(own * sum);
-  }
+  begin: number,
+  end: number,
+): Float32Array {
+  kernel ??= new ScoreKernel();
+  const { base, experts } = group;
+  const cut = <T extends Float32Array | Float64Array>(values: T) =>
+    values.subarray(begin, end) as T;
+  return kernel.scores(
+    cut(experts[expert]!),
+    cut(base),
+    cut(sumsOf(group)),
+    clamps,
+    experts.length,
+  );
 }
 
 function addScored(
