@@ -36,7 +36,7 @@ const threads = availableParallelism();
 const linear = createLinearAlgebra(createProducts(threads));
 
 function row(...cells: readonly string[]): void {
-  console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(18))).join(''));
+  console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(18) : cell.padStart(22))).join(''));
 }
 
 interface Timed<T> {
@@ -53,13 +53,13 @@ async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
   return { seconds: (performance.now() - begun) / 1000, busy: (user + system) / 1e6, result };
 }
 
-/** Seconds and the version of numpy, or why there are none. */
+/** Seconds of numpy, or why there are none. */
 function numpySeconds(rows: number, columns: number): string {
   const program = `
 import time, numpy as np
 a = np.random.default_rng(0).standard_normal((${String(rows)}, ${String(columns)}))
-begun = time.time(); np.linalg.svd(a, full_matrices=False)
-print(f"{time.time() - begun:.2f} s ({np.__version__})")`;
+begun = time.time(); busy = time.process_time(); np.linalg.svd(a, full_matrices=False)
+print(f"{time.time() - begun:.2f} s ({time.process_time() - busy:.1f} busy)")`;
   const count = String(threads);
   const environment = {
     OMP_NUM_THREADS: count,
@@ -79,7 +79,12 @@ async function orthogonality(q: Matrix): Promise<number> {
   return gram.data.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 }
 
-console.log(`singular values, ${String(threads)} threads`);
+const version = spawnSync(options.python, ['-c', 'import numpy; print(numpy.__version__)'], {
+  encoding: 'utf8',
+}).stdout;
+console.log(
+  `singular values, ${String(threads)} threads, numpy ${version.trim() || 'is not there'}`,
+);
 row('rows × columns', 'here', 'numpy', '|UᵀU − I|', 'leading 1/8', 'polar');
 for (const size of options.sizes === '' ? [] : options.sizes.split(',')) {
   const [rows = 0, columns = 0] = size.split('x').map(Number);
@@ -93,7 +98,7 @@ for (const size of options.sizes === '' ? [] : options.sizes.split(',')) {
   const polar = await timed(() => linear.polar(matrix, 'single'));
   row(
     size,
-    `${full.seconds.toFixed(2)} s`,
+    `${full.seconds.toFixed(2)} s (${full.busy.toFixed(1)} busy)`,
     numpySeconds(rows, columns),
     (await orthogonality(full.result.u)).toExponential(1),
     `${part.seconds.toFixed(2)} s`,
