@@ -10,7 +10,7 @@ import { isPromptsFile, promptsSchema, readPrompts, type Prompts } from '../text
 const path = z.string().min(1).max(4096);
 
 /** A head made by CLIP's text encoder (see main/text). */
-export const zeroShotHeadSchema = z.strictObject({
+const zeroShotHeadSchema = z.strictObject({
   /** A task whose class names come with the program, the path of a .json file, or classes and templates. */
   prompts: z.union([path, z.strictObject(promptsSchema.shape)], {
     error:
