@@ -6,7 +6,6 @@ import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import type { LabelledSet } from '../data/labelled.ts';
 import type { ImageSet, ImageStore, Normalisation } from '../data/images.ts';
 import { openImages, openLabelledSet, type SetOptions } from '../data/labelled-set.ts';
-import { readNormalisation, readPreprocessing } from '../data/preprocessing.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { checkCompatible } from '../merging/compatibility.ts';
 import type { Head } from '../models/head.ts';
@@ -14,6 +13,7 @@ import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { loadVisionModel, type VisionModel } from '../models/vision-model.ts';
 import { corruptedImages, corruptedSet } from './corrupted-set.ts';
 import { classNamesOf, headPlace, headReader } from './heads.ts';
+import { normalisationFor, preprocessingFor } from './preprocessing-entry.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface TaskInput {
@@ -69,7 +69,7 @@ export async function loadInputs(
     advance('base model');
     const baseCheckpoint = keep(await openModel(recipe.base));
     const base = await loadVisionModel(baseCheckpoint);
-    const normalisation = await readNormalisation(recipe.base);
+    const normalisation = await normalisationFor(recipe.base, recipe.preprocessing);
     const expertCheckpoints: StoredCheckpoint[] = [];
     for (const { expert } of recipe.tasks) {
       expertCheckpoints.push(keep(await openExpert(expert, recipe.base)));
@@ -90,11 +90,13 @@ export async function loadInputs(
     try {
       for (const task of recipe.tasks) {
         advance(`images of ${task.id}`);
-        const options = await setOptions(task, base.config, recipe.base);
+        const options = await setOptions(task, base.config, recipe);
         const clean = await openLabelledSet(task.data, options);
         requireSize(task.id, clean.images.store, base.config, task.data);
         const set = await corruptedSet(clean, recipe, task.id, signal);
         const unlabelled = await loadUnlabelled(task, set, base.config, options, recipe, signal);
+        // Encoding the prompts of hundreds of classes takes a while, the first time.
+        if (typeof task.head !== 'string') onProgress({ what: `head of ${task.id}`, done, total });
         const head = await heads.read(
           task.head,
           { id: task.id, features: featureSize(base.config) },
@@ -141,13 +143,13 @@ function taskFingerprint({ set, unlabelled, head }: TaskInput): string {
 async function setOptions(
   { id, head }: Recipe['tasks'][number],
   { imageSize }: VisionConfig,
-  base: string,
+  { base, preprocessing }: Recipe,
 ): Promise<SetOptions> {
   return {
     task: id,
     classNames: await classNamesOf(head),
-    normalisation: await readNormalisation(base),
-    preprocessing: () => readPreprocessing(base, imageSize),
+    normalisation: await normalisationFor(base, preprocessing),
+    preprocessing: () => preprocessingFor(base, imageSize, preprocessing),
   };
 }
 

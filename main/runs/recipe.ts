@@ -1,7 +1,6 @@
 /** The recipe: the full, re-runnable description of a run, as a YAML file a person writes. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { modelPath } from '../hub/local.ts';
@@ -9,32 +8,14 @@ import { closest } from '../lib/closest.ts';
 import { AppError } from '../lib/errors.ts';
 import { parseRecipeYaml, type RecipePlace } from '../lib/recipe-yaml.ts';
 import { formatProtocol, protocolSchema, refuseProtocol, seenTasks } from './protocol.ts';
-import { headSchema, withHeadPaths, type HeadEntry } from './heads.ts';
+import { orderedPreprocessing, preprocessingSchema } from './preprocessing-entry.ts';
+import { idSchema as id, orderedTask, pathSchema as path, resolvedTask, taskSchema } from './recipe-task.ts';
 
-/** Ids name files, columns and keys, so they stay plain. */
-const id = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'letters, digits, "_", "-" and "." only, 64 at most');
-const path = z
-  .string()
-  .min(1)
-  .max(4096)
-  .regex(/^[^\0]*$/, 'a path without control characters');
 const count = z.int().min(1).max(65_536);
 
 const parameter = z.union([z.number(), z.string(), z.boolean(), z.array(z.number())]);
 export type ParameterValue = z.infer<typeof parameter>;
 export type MethodParameters = Readonly<Record<string, ParameterValue>>;
-
-const task = z.strictObject({
-  id,
-  expert: path,
-  head: headSchema,
-  /** The labelled images that accuracy is measured on. */
-  data: path,
-  /** Images to adapt to, whose labels are not read if they have any; those of `data` unless others are named. */
-  unlabelled: path.optional(),
-});
 
 const method = z
   .strictObject({
@@ -57,8 +38,10 @@ export const recipeSchema = z.strictObject({
   name: z.string().trim().min(1).max(100),
   seed: z.int().min(0).default(0),
   base: path,
-  tasks: z.array(task).min(1),
+  tasks: z.array(taskSchema).min(1),
   methods: z.array(method).min(1),
+  /** How images that are not stored at the size of the encoder are prepared, where its settings are to be overruled. */
+  preprocessing: preprocessingSchema.optional(),
   adaptation: z
     .strictObject({
       batch: count.default(16),
@@ -219,13 +202,7 @@ export function formatRecipe(recipe: Recipe): string {
     name: recipe.name,
     seed: recipe.seed,
     base: recipe.base,
-    tasks: recipe.tasks.map(({ id, expert, head, data, unlabelled }) => ({
-      id,
-      expert,
-      head: orderedHead(head),
-      data,
-      ...(unlabelled === undefined ? {} : { unlabelled }),
-    })),
+    tasks: recipe.tasks.map(orderedTask),
     methods: recipe.methods.map((entry) => ({
       id: entry.id,
       ...(entry.method === entry.id ? {} : { method: entry.method }),
@@ -233,6 +210,7 @@ export function formatRecipe(recipe: Recipe): string {
         ? {}
         : { parameters: sortedByKey(entry.parameters) }),
     })),
+    ...(recipe.preprocessing && { preprocessing: orderedPreprocessing(recipe.preprocessing) }),
     adaptation: {
       batch: recipe.adaptation.batch,
       data: recipe.adaptation.data,
@@ -265,18 +243,6 @@ export function formatRecipe(recipe: Recipe): string {
   return stringify(ordered, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-function orderedHead(head: HeadEntry): HeadEntry {
-  if (typeof head === 'string') return head;
-  const { prompts, model } = head;
-  return {
-    prompts:
-      typeof prompts === 'string'
-        ? prompts
-        : { classes: prompts.classes, templates: prompts.templates },
-    ...(model === undefined ? {} : { model }),
-  };
-}
-
 function sortedByKey(parameters: MethodParameters): MethodParameters {
   return Object.fromEntries(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -291,18 +257,6 @@ export function resolveRecipePaths(recipe: Recipe, folder: string): Recipe {
   return {
     ...recipe,
     base: modelPath(folder, recipe.base),
-    tasks: recipe.tasks.map((entry) => ({
-      ...entry,
-      expert: modelPath(folder, entry.expert),
-      head: withHeadPaths(
-        entry.head,
-        (written) => resolve(folder, written),
-        (written) => modelPath(folder, written),
-      ),
-      data: resolve(folder, entry.data),
-      ...(entry.unlabelled === undefined
-        ? {}
-        : { unlabelled: resolve(folder, entry.unlabelled) }),
-    })),
+    tasks: recipe.tasks.map((entry) => resolvedTask(entry, folder)),
   };
 }

@@ -76,6 +76,25 @@ it('adapts to images that have no labels, and says so', async () => {
   );
 });
 
+it('prepares images as the recipe says where it does', async () => {
+  const preprocessing = {
+    deviation: [0.5, 0.5, 0.5] as [number, number, number],
+    edge: briefConfig.imageSize + 3,
+    filter: 'bilinear' as const,
+  };
+  const tasks = project.recipe.tasks.map((task) => ({ ...task, data: `lists/${task.id}.csv` }));
+  const changed = await project.createRun({ tasks, preprocessing });
+  await runJob(changed, { engine });
+  const usual = await comparableFiles(await runOn(({ id }) => ({ data: `lists/${id}.csv` })));
+  const files = await comparableFiles(changed);
+  expect(files['recipe.yaml']).toMatch(/preprocessing:\n {2}edge: \d+\n {2}filter: bilinear\n {2}deviation:/);
+  const routing = Object.keys(usual).find((name) => name.includes('routing')) ?? '';
+  expect(files[routing]).not.toBe(usual[routing]);
+  const small = { edge: briefConfig.imageSize - 1 };
+  const refused = await project.createRun({ tasks, preprocessing: small });
+  await expectFailure(runJob(refused, { engine }), 'data.invalid');
+});
+
 it('refuses to measure on images without labels', async () => {
   await writePictures(join(folder, 'plain'), ['1.png']);
   const error = await expectFailure(
