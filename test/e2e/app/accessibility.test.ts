@@ -77,7 +77,21 @@ describe.each(themes)('axe finds nothing serious with results, %s:', (theme) => 
     await show(page, view);
     expect(await seriousViolations()).toEqual([]);
   });
+  it.each(otherKinds)('Merge, %s', async (kind) => {
+    await showKind(kind);
+    expect(await seriousViolations()).toEqual([]);
+    await showKind('Merge and measure');
+  });
 });
+
+/** What the Merge view shows beside its usual kind; that one is chosen again afterwards. */
+const otherKinds = ['Weights only', 'LoRA adapters'] as const;
+
+async function showKind(kind: string): Promise<void> {
+  await show(page, 'Merge');
+  await currentView(page).getByRole('radio', { name: kind }).check({ force: true });
+  await settled(page);
+}
 
 /** Presses Tab until the focus comes back to where it began; every stop once. */
 async function tabStops(): Promise<Focus[]> {
@@ -114,6 +128,13 @@ describe('by keyboard alone', () => {
     expect(stops.length).toBeGreaterThan(7);
     expect(stops.filter(({ marked, inSight }) => !marked || !inSight)).toEqual([]);
   });
+  it.each(otherKinds)('Merge, %s: every stop is marked and in sight', async (kind) => {
+    await showKind(kind);
+    const stops = await tabStops();
+    expect(stops.length).toBeGreaterThan(7);
+    expect(stops.filter(({ marked, inSight }) => !marked || !inSight)).toEqual([]);
+    await showKind('Merge and measure');
+  });
 });
 
 describe.each([
@@ -134,6 +155,14 @@ describe.each([
     await show(page, view);
     await eventually(() => page.evaluate(findCutOff), [], 5000);
   });
+  it.each(otherKinds)(
+    'Merge, %s: nothing leaves the window, no control is cut off',
+    async (kind) => {
+      await showKind(kind);
+      await eventually(() => page.evaluate(findCutOff), [], 5000);
+      await showKind('Merge and measure');
+    },
+  );
 });
 
 describe('without any run', () => {
