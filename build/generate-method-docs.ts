@@ -1,10 +1,13 @@
 /**
- * Writes docs/methods.md, one row for each static method, from the records. Run
+ * Writes docs/methods.md, one row for each method, from the records. Run
  * `npx tsx build/generate-method-docs.ts` after a record has changed; a test fails when it was forgotten.
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describeRange } from '../main/lib/parameters.ts';
+import type { AdaptiveMethod } from '../main/adaptation/method.ts';
+import { adaptiveMethods } from '../main/adaptation/methods.ts';
+import { statisticsMethods } from '../main/adaptation/statistics/methods.ts';
+import { describeRange, type Parameter } from '../main/lib/parameters.ts';
 import { methods } from '../main/merging/index.ts';
 import {
   families,
@@ -18,7 +21,7 @@ export const docsFile = new URL('../docs/methods.md', import.meta.url);
 
 const intro = `# Methods of merging
 
-Written by \`build/generate-method-docs.ts\` from the records in \`main/merging/methods/\`; do not edit.
+Written by \`build/generate-method-docs.ts\` from the records in \`main/merging/methods/\` and \`main/adaptation/\`; do not edit.
 
 θ0 is the base model, θk the k-th of K experts, τk = θk − θ0 its task vector. Everything is computed in fp64 and
 rounded once. "Defaults follow" says whose rules hold where implementations of a method differ; the list of parameters
@@ -32,7 +35,14 @@ export function methodDocs(): string {
     .map((family) => [family, methods.filter((method) => method.family === family)] as const)
     .filter(([, own]) => own.length > 0)
     .map(([family, own]) => section(families[family], own));
-  return [intro, ...sections, ''].join('\n\n').trimEnd() + '\n';
+  const adaptive = adaptiveMethods.filter(({ parameters }) => parameters['steps'] !== undefined);
+  const others = adaptiveMethods.filter((method) => !adaptive.includes(method));
+  const images = [
+    imageSection('Learning on unlabelled images', adaptive),
+    imageSection('Routing without learning', others),
+    imageSection('Statistics of unlabelled images', statisticsMethods),
+  ];
+  return [intro, ...sections, imageIntro, ...images, ''].join('\n\n').trimEnd() + '\n';
 }
 
 function section(title: string, own: readonly Method[]): string {
@@ -47,6 +57,38 @@ function section(title: string, own: readonly Method[]): string {
   const header = ['method', 'what it does', 'formula', 'source', 'defaults follow', 'needs'];
   const lines = [header, header.map(() => '---'), ...rows].map(tableRow);
   return [`## ${title}`, lines.join('\n'), ...own.flatMap(settings)].join('\n\n');
+}
+
+const imageIntro = `# Methods of runs
+
+These are chosen in recipes of runs, over a CLIP vision encoder and tasks with images. Their arithmetic is fp32. None sees a
+label; λ of dynamic methods are chosen for every image, and reports say how large such a model is.`;
+
+type ImageMethod = Pick<
+  AdaptiveMethod,
+  'id' | 'title' | 'summary' | 'formula' | 'paper' | 'parameters'
+>;
+
+function imageSection(title: string, own: readonly ImageMethod[]): string {
+  const rows = own.map(({ id, title: name, summary, formula, paper }) => [
+    `\`${id}\`<br>${name}`,
+    summary,
+    `\`${formula}\``,
+    `[${paper.title}](${paper.url})`,
+  ]);
+  const header = ['method', 'what it does', 'formula', 'source'];
+  const lines = [header, header.map(() => '---'), ...rows].map(tableRow);
+  const lists = own.map(({ title: name, parameters }) =>
+    [`**${name}**`, parameterLines(Object.entries(parameters)).join('\n')].join('\n\n'),
+  );
+  return [`## ${title}`, lines.join('\n'), ...lists].join('\n\n');
+}
+
+function parameterLines(entries: readonly (readonly [string, Parameter, string?])[]): string[] {
+  return entries.map(
+    ([key, parameter, each = '']) =>
+      `- \`${key}\`${each} (${describeRange(parameter)}; ${String(parameter.default)}): ${parameter.help}`,
+  );
 }
 
 function tableRow(cells: readonly string[]): string {
@@ -65,13 +107,10 @@ function inputs({ inputs: { base, experts } }: Method): string {
 function settings(method: Method): string[] {
   const shared = Object.entries(method.parameters);
   const own = Object.entries(method.perExpert);
-  const rows = [
-    ...shared.map((row) => [...row, ''] as const),
+  const rows = parameterLines([
+    ...shared,
     ...own.map((row) => [...row, ', for each expert'] as const),
-  ].map(
-    ([key, parameter, each]) =>
-      `- \`${key}\`${each} (${describeRange(parameter)}; ${String(parameter.default)}): ${parameter.help}`,
-  );
+  ]);
   const others = Object.entries(method.variants ?? {}).map(([variant, values]) => {
     const given = Object.entries(values).map(([key, value]) => `\`${key}: ${String(value)}\``);
     return `- as in ${variants[variant as VariantId]}: ${given.join(', ')}`;
