@@ -4,10 +4,8 @@
  */
 import { definePass, type Group, type Pass } from '../method.ts';
 import { subtract } from './arithmetic.ts';
-import { addProduct, emptySums, sumsOf } from './lane-sums.ts';
-
-/** So that the vectors of eight experts fit into the fastest cache. */
-const PRODUCT_BLOCK = 512;
+import { PRODUCT_BLOCK, ProductKernel } from '../kernels/product-kernel.ts';
+import { emptySums, LANES, sumsOf } from './lane-sums.ts';
 
 /** Which vectors: the experts as they are, the base before them, or θk − θ0. */
 export type VectorKind = 'experts' | 'base_and_experts' | 'task_vectors';
@@ -50,21 +48,32 @@ function addProducts(
   index: number,
 ): void {
   const models = modelsOf(kind, group);
-  const length = Math.min(PRODUCT_BLOCK, end - begin);
-  const vectors = models.map(() => new Float64Array(length));
-  for (let from = begin; from < end; from += PRODUCT_BLOCK) {
-    const to = Math.min(from + PRODUCT_BLOCK, end);
+  const kernel = kernelFor(models.length);
+  const { vectors } = kernel;
+  kernel.lanes.set(lanes);
+  // The first value goes to its lane; zeros before and behind add nothing.
+  for (let from = begin - (index % LANES); from < end; from += PRODUCT_BLOCK) {
+    const [first, to] = [Math.max(from, begin), Math.min(from + PRODUCT_BLOCK, end)];
+    const padded = Math.ceil((to - from) / LANES) * LANES;
     for (const [k, model] of models.entries()) {
-      if (kind === 'task_vectors') subtract(vectors[k]!, model, group.base, from, to);
-      else vectors[k]!.set(model.subarray(from, to));
+      const vector = vectors[k]!;
+      vector.fill(0, 0, first - from);
+      const own = vector.subarray(first - from, to - from);
+      if (kind === 'task_vectors') subtract(own, model, group.base, first, to);
+      else own.set(model.subarray(first, to));
+      vector.fill(0, to - from, padded);
     }
-    let sum = 0;
-    for (const [i, left] of vectors.entries()) {
-      for (let j = 0; j <= i; j++) {
-        addProduct(lanes, sum++, left, vectors[j]!, index + from - begin, to - from);
-      }
-    }
+    kernel.add(padded);
   }
+  lanes.set(kernel.lanes);
+}
+
+/** Of the last number of vectors asked for. */
+let last: ProductKernel | undefined;
+
+function kernelFor(count: number): ProductKernel {
+  if (last?.vectors.length !== count) last = new ProductKernel(count);
+  return last;
 }
 
 /** Row-major [n, n] of a symmetric matrix, from its rows up to the diagonal. */

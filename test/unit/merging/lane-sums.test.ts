@@ -9,6 +9,8 @@ import {
 } from '../../../main/merging/elementwise/lane-sums.ts';
 import { addRandomlyKept, addThinned } from '../../../main/merging/elementwise/match-l1.ts';
 import { RandomDrop } from '../../../main/merging/elementwise/random-drop.ts';
+import { productsPass, productsWithin } from '../../../main/merging/elementwise/tensor-products.ts';
+import { linearAlgebra } from '../../../main/merging/linear-algebra.ts';
 import type { Group } from '../../../main/merging/method.ts';
 
 const values = (key: string, count: number): Float64Array =>
@@ -91,4 +93,33 @@ describe('magnitudes by vector code have the bits of the loops', () => {
     expect(found).toEqual(whole);
     expect(found.kept.some((lane) => lane > 0)).toBe(true);
   });
+});
+
+test.each([
+  [1, 0],
+  [7, 3],
+  [512, 0],
+  [2001, 5],
+])('inner products of %d values from index %d by vector code', (count, index) => {
+  const [base, ...experts] = ['base', 'a', 'b', 'c'].map((key) =>
+    normals(randomStream('products', key), count, 1),
+  );
+  const group = { name: 'a', shape: [index + count], offset: index, base: base!, experts };
+  const pass = productsPass('task_vectors');
+  const totals = { expertCount: 3, valueCount: count };
+  const tally = pass.begin(totals);
+  const context = { settings: [], prepared: {}, seed: 1, linear: linearAlgebra };
+  pass.add(tally, group, {}, context);
+  const { products } = pass.finish(tally, undefined, totals);
+  const changes = experts.map((expert) => Float64Array.from(expert, (x, i) => x - base![i]!));
+  const wanted = changes.flatMap((left) =>
+    changes.map((right) => {
+      const lanes = emptySums(1);
+      addProduct(lanes, 0, left, right, index, count);
+      return sumsOf(lanes)[0]!;
+    }),
+  );
+  expect([...products!.get('a')!]).toEqual(wanted);
+  if (index > 0) return;
+  expect([...productsWithin('task_vectors', group, 0, count)]).toEqual(wanted);
 });
