@@ -159,6 +159,8 @@ try {
   );
   const all = Array.from({ length: count }, (_, i) => i);
   const first = await open('cache');
+  // Threads start with the first image.
+  await imageBatch(await open('warm cache'), [0]);
   report(
     'both in threads, and kept',
     await timed(async () => {
