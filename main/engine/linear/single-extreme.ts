@@ -12,7 +12,7 @@ import { toDouble, toSingle, type ChainStep, type Products, type SingleMatrix } 
 import { estimatedQuantile, estimateSingleSpectrum } from './spectrum.ts';
 import { symmetricEigen } from './symmetric-eigen.ts';
 
-export type End = 'largest' | 'smallest';
+type End = 'largest' | 'smallest';
 
 const MAX_CYCLES = 5;
 
