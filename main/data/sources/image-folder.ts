@@ -28,7 +28,7 @@ const splits = new Set(['train', 'training', 'test', 'testing', 'val', 'valid', 
 /** Files looked at at the same time. */
 const atOnce = 64;
 
-export function isImageName(name: string): boolean {
+function isImageName(name: string): boolean {
   return !name.startsWith('.') && extensions.has(extname(name).toLowerCase());
 }
 
