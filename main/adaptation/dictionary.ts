@@ -19,13 +19,17 @@ export function tensorNamed(weights: TensorMap, name: string): Tensor {
 }
 
 /** D [K, P]: row k is the flattened task vector of expert k for tensor `name` with P elements. */
-export function stackTaskVectors({ base, experts }: ExpertSet, name: string): Tensor {
-  const origin = tensorNamed(base, name).data;
-  const size = origin.length;
+export function stackTaskVectors(set: ExpertSet, name: string): Tensor {
+  return stackDifferences(set, name, tensorNamed(set.base, name));
+}
+
+/** θk − `origin` of all experts, [K, P]. */
+export function stackDifferences({ experts }: ExpertSet, name: string, origin: Tensor): Tensor {
+  const size = origin.data.length;
   const data = new Float32Array(experts.length * size);
   experts.forEach((expert, k) => {
     const tuned = tensorNamed(expert, name).data;
-    for (let i = 0; i < size; i++) data[k * size + i] = (tuned[i] ?? 0) - (origin[i] ?? 0);
+    for (let i = 0; i < size; i++) data[k * size + i] = tuned[i]! - origin.data[i]!;
   });
   return { shape: [experts.length, size], data };
 }

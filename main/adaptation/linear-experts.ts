@@ -2,7 +2,7 @@
 import type { Tensor, TensorMap } from '../lib/tensor.ts';
 import type { VisionConfig } from '../models/vision-config.ts';
 import { visionTensors } from '../models/vit.ts';
-import { dictionaryName, tensorNamed, type ExpertSet } from './dictionary.ts';
+import { dictionaryName, stackDifferences, tensorNamed, type ExpertSet } from './dictionary.ts';
 import { addFactors, factorise, type FactorScale, type LayerFactors } from './low-rank.ts';
 
 /** A layer with experts, and which row of routing weights mixes them. */
@@ -16,17 +16,6 @@ export type ExpertLayers = ReadonlyMap<string, ExpertLayer>;
 /** The layer that a weight or bias belongs to. */
 export function layerOf(tensor: string): string {
   return tensor.replace(/\.(weight|bias)$/, '');
-}
-
-/** θk − `origin` of all experts, [K, P]. */
-export function stackDifferences({ experts }: ExpertSet, name: string, origin: Tensor): Tensor {
-  const size = origin.data.length;
-  const data = new Float32Array(experts.length * size);
-  experts.forEach((expert, k) => {
-    const tuned = tensorNamed(expert, name).data;
-    for (let i = 0; i < size; i++) data[k * size + i] = tuned[i]! - origin.data[i]!;
-  });
-  return { shape: [experts.length, size], data };
 }
 
 /** A tensor of the static model, and beside it what the experts change: factors of a weight, all of another. */

@@ -45,7 +45,7 @@ export function layerFactors(
 }
 
 /** A weight as a matrix: its first dimension, and the others as one. */
-export function matrixSize([out = 0, ...rest]: Shape): readonly [rows: number, columns: number] {
+function matrixSize([out = 0, ...rest]: Shape): readonly [rows: number, columns: number] {
   return [out, elementCount(rest)];
 }
 

@@ -27,7 +27,7 @@ export function isSparse(data: Float32Array): boolean {
   return nonZeroCount(data) < sparseShare * data.length;
 }
 
-export function nonZeroCount(data: Float32Array): number {
+function nonZeroCount(data: Float32Array): number {
   let count = 0;
   for (const value of data) if (value !== 0) count++;
   return count;
