@@ -1,12 +1,18 @@
 /** How the numbers on the page were measured, and what a reader should not conclude from them. */
 import { methodName, type Model, type TaskInfo } from './models.ts';
 
-/** Methods that see unlabelled images; the others only read weights. */
-const adaptive = new Set(['adamerging', 'wemoe']);
+/** Methods that see unlabelled images, by what they are called; the others only read weights. */
+const adaptive: Readonly<Record<string, string>> = {
+  adamerging: 'AdaMerging',
+  wemoe: 'WEMoE',
+  e_wemoe: 'E-WEMoE',
+  rank_wemoe: 'Rank-r WEMoE',
+  twin_merging: 'Twin-Merging',
+};
 
 /** Sentences, the most important first. */
 export function footnotes(models: readonly Model[], tasks: readonly TaskInfo[]): string[] {
-  const learned = models.filter((model) => adaptive.has(methodName(model.result)));
+  const learned = models.filter((model) => Object.hasOwn(adaptive, methodName(model.result)));
   const seen = [...new Set(learned.map((model) => model.report.adaptationData))];
   const synthetic = tasks.filter((task) => task.synthetic).map((task) => task.title);
   const changed = tasks.filter((task) => task.images.length > 1).map((task) => task.title);
@@ -75,7 +81,7 @@ function engineText(engine: Model['report']['engine']): string {
 }
 
 function familyTitle(model: Model): string {
-  return methodName(model.result) === 'wemoe' ? 'WEMoE' : 'AdaMerging';
+  return adaptive[methodName(model.result)] ?? model.title;
 }
 
 function imagesText(tasks: readonly TaskInfo[]): string {
