@@ -39,7 +39,7 @@ import {
 } from './wasm.ts';
 
 /** Positions of a block. */
-export const MAGNITUDE_BLOCK = 2048;
+const MAGNITUDE_BLOCK = 2048;
 const PLANE = MAGNITUDE_BLOCK * 4;
 const RECORD = 0;
 /** Lanes of the whole sum, then of what is kept. */

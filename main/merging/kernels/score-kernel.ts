@@ -41,7 +41,7 @@ import {
 } from './wasm.ts';
 
 /** Positions of a block. */
-export const SCORE_BLOCK = 4096;
+const SCORE_BLOCK = 4096;
 const PLANE = SCORE_BLOCK * 4;
 const BASE = 0;
 const EXPERT = PLANE;

@@ -69,7 +69,7 @@ export interface KernelForm {
 
 /** Positions of a block: two experts' planes, those of the base and the result take 32 KiB. */
 export const KERNEL_BLOCK = 2048;
-export const PLANE = KERNEL_BLOCK * 4;
+const PLANE = KERNEL_BLOCK * 4;
 export const RECORD = 64;
 export const field = { weight: 0, scale: 8, limit: 16, ...randomField } as const;
 /** Records take a page, so there may be so many experts. */
