@@ -47,6 +47,14 @@ describe('trainables', () => {
     ['routers of depth 1', wemoe(1), 2 * (16 * 2 + 2)],
     ['routers of depth 2', wemoe(2), 2 * (16 * 16 + 16 + 16 * 2 + 2)],
     ['coefficients by task', entry('adamerging', { granularity: 'task' }), 2],
+    ['one router of depth 1', entry('e_wemoe', { router_layers: 1 }), 16 * 2 + 2],
+    ['the router of Twin-Merging', entry('twin_merging', { router_layers: 1 }), 16 * 2 + 2],
+    ['a method without any', entry('smile'), 0],
+    [
+      'routers and factors of rank 3',
+      entry('rank_wemoe', { rank: 3, learn_factors: true }),
+      2 * (16 * 2 + 2) + 2 * 2 * (2 * 3 * (16 + 24)),
+    ],
     ['a static merge', entry('ties'), 0],
     ['a reference', entry('individual'), 0],
   ])('of %s', (_, method, count) => {
@@ -76,6 +84,20 @@ describe('seconds', () => {
     expect(estimateSeconds(wemoe(0), recipe, shapes, 0.5)).toEqual(
       estimateSeconds(wemoe(0, 'batch-mean'), recipe, shapes, 0.5),
     );
+  });
+
+  it('of low-rank experts: the encoder and their factors for every image, no weight sets', () => {
+    const { whole } = encoderValues(tinyConfig);
+    const factors = 2 * 2 * (2 * 3 * (16 + 24));
+    const ranked = entry('rank_wemoe', { rank: 3, steps: 10 });
+    const each = estimateSeconds(ranked, recipe, shapes, 0.5);
+    const work = 1 + factors / whole;
+    expect(each.adapt).toBeCloseTo(10 * 2 * 3 * 4 * work * 0.5, 9);
+    expect(each.evaluate).toBeCloseTo(16 * work * 0.5, 9);
+    // Twice through the encoder.
+    const { evaluate } = estimateSeconds(entry('twin_merging'), recipe, shapes, 0.5);
+    expect(evaluate).toBeGreaterThan(2 * 16 * 0.5);
+    expect(estimateSeconds(entry('smile'), recipe, shapes, 0.5).adapt).toBe(0);
   });
 
   it('of statistics: a prediction and a gradient for every image that is looked at', () => {
@@ -112,6 +134,18 @@ describe('memory and disk', () => {
       model + 1.15 * (merged + evaluating),
       -1,
     );
+  });
+
+  it('low-rank experts need less memory than whole task vectors, and all of it is counted', () => {
+    const { whole } = encoderValues(tinyConfig);
+    const factors = 2 * 2 * (2 * 3 * (16 + 24));
+    const trainable = 2 * (16 * 2 + 2);
+    const found = estimateMemory(methods(entry('rank_wemoe', { rank: 3 })), shapes);
+    const inputs = 300e6 + 3 * whole * 4 + 16 * 8 * 8 * 3;
+    const step = 2 * (1 + factors / whole) * (4 * 5 * 16 * 2 * 40 * 4);
+    const held = 2 * (whole + factors) + 5 * trainable;
+    expect(found).toBe(Math.round(inputs + held * 4 + 1.15 * step));
+    expect(found).toBeLessThan(estimateMemory(methods(wemoe(1)), shapes));
   });
 
   it('count predictions, events, state and routing weights', () => {
