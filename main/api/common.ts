@@ -4,6 +4,14 @@ import { oc } from '@orpc/contract';
 import { z } from 'zod';
 import { errorCodes, type ErrorCode } from '../lib/error-codes.ts';
 
+/** How images are corrupted; `kind` is one of merge.corruptions. */
+export const corruptionChoice = z.strictObject({
+  kind: z.string().max(100),
+  severity: z.int().min(1).max(5),
+  constants: z.enum(['by-size', 'cifar', 'imagenet']),
+});
+export type CorruptionChoice = z.output<typeof corruptionChoice>;
+
 export const count = z.int().min(0);
 export const share = z.number().min(0).max(1);
 

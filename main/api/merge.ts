@@ -1,6 +1,6 @@
 /** Choosing a method and what a run of it would need. */
 import { z } from 'zod';
-import { call, count, failure, name, parameterValue } from './common.ts';
+import { call, corruptionChoice, count, failure, name, parameterValue } from './common.ts';
 
 const range = z.strictObject({ min: z.number(), max: z.number() });
 const parameterText = { title: z.string(), help: z.string() };
@@ -66,14 +66,7 @@ export const draft = z.strictObject({
   /** Of the tasks, those that are measured only. */
   unseen: z.array(name),
   /** Corrupts the images of `tasks`, of all when null. */
-  corruption: z
-    .strictObject({
-      kind: z.string(),
-      severity: z.int().min(1).max(5),
-      constants: z.enum(['by-size', 'cifar', 'imagenet']),
-      tasks: z.array(name).nullable(),
-    })
-    .nullable(),
+  corruption: corruptionChoice.extend({ tasks: z.array(name).nullable() }).nullable(),
   /** Whether batches hold images of all tasks in random order. */
   mixed: z.strictObject({ adaptation: z.boolean(), evaluation: z.boolean() }),
   engine: z.strictObject({

@@ -1,7 +1,7 @@
 /** A project: the base model, experts and tasks that its runs are made of. */
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
-import { call, count, failure, handle, name } from './common.ts';
+import { call, corruptionChoice, count, failure, handle, name } from './common.ts';
 
 /** A checkpoint as its headers describe it. */
 const checkpoint = z.strictObject({
@@ -124,6 +124,8 @@ export const projectContract = {
       z.strictObject({
         task: name,
         prompts,
+        /** The bundled task they were taken from; two tasks have the same ones. */
+        source: z.string().max(64).optional(),
         model: z.union([handle, z.literal('base')]).optional(),
       }),
     )
@@ -148,5 +150,14 @@ export const projectContract = {
     eventIterator(z.discriminatedUnion('type', [vectorProgress, vectorReport])),
   ),
   /** Screen-sized images of a task, at most 64 pixels wide. */
-  tiles: call.input(z.strictObject({ task: name, images: z.array(count).max(512) })).output(tiles),
+  /** With `corruption` as a run with this seed would corrupt them. */
+  tiles: call
+    .input(
+      z.strictObject({
+        task: name,
+        images: z.array(count).max(512),
+        corruption: corruptionChoice.extend({ seed: count }).optional(),
+      }),
+    )
+    .output(tiles),
 };

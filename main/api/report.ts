@@ -15,7 +15,11 @@ const taskDetails = z.strictObject({
   /** Set where no method saw its expert or its images before it was measured. */
   unseen: z.literal(true).optional(),
   corruption: z
-    .strictObject({ kind: z.string(), severity: z.int().min(1).max(5), constants: z.string() })
+    .strictObject({
+      kind: z.string(),
+      severity: z.int().min(1).max(5),
+      constants: z.enum(['by-size', 'cifar', 'imagenet']),
+    })
     .optional(),
 });
 

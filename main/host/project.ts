@@ -6,6 +6,7 @@ import { AppError } from '../lib/errors.ts';
 import { withBase, withExpert, withoutTask, withTask, withTaskAt } from '../runs/project.ts';
 import { bundledNameOf, bundledPrompts } from '../text/prompts.ts';
 import { callError } from './failures.ts';
+import { corruptedTiles } from './corrupted-tiles.ts';
 import { tilesOf } from './image-sets.ts';
 import { implementer } from './implementer.ts';
 import { streamOf } from './stream.ts';
@@ -95,7 +96,7 @@ export const projectHandlers = {
 
   setZeroShotHead: on.setZeroShotHead.handler(async ({ input, context: { session } }) => {
     const { project } = session;
-    const { task, prompts, model: chosen } = input;
+    const { task, prompts, source, model: chosen } = input;
     const { head: former } = project.task(task);
     const kept = former === null || typeof former === 'string' ? undefined : former.model;
     const named = chosen === undefined || chosen === 'base' ? undefined : session.pathOf(chosen);
@@ -104,7 +105,7 @@ export const projectHandlers = {
     await project.edit(`class names of task ${task}`, (materials) =>
       withTask(materials, task, {
         head: {
-          prompts: bundledNameOf(prompts) ?? prompts,
+          prompts: bundledNameOf(prompts, source) ?? prompts,
           ...(model === undefined ? {} : { model }),
         },
       }),
@@ -164,7 +165,9 @@ export const projectHandlers = {
         hint: `it has ${store.count} images; open the project again if the set was changed`,
       });
     }
-    const { size, pixels } = await tilesOf(store, input.images);
+    const clean = await tilesOf(store, input.images);
+    const { size } = clean;
+    const pixels = await corruptedTiles(clean, input);
     return { size, count: input.images.length, pixels: Buffer.from(pixels).toString('base64') };
   }),
 };

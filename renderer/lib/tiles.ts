@@ -1,4 +1,5 @@
 /** Small images of a project's tasks: asked for in batches, kept while the project is open. */
+import type { CorruptionChoice } from '../../main/api/common.ts';
 import { compute } from './connection.ts';
 import { splitTiles, type Tile } from './pixels.ts';
 
@@ -7,19 +8,37 @@ const batchLimit = 512;
 /** About 100 MB at 64 × 64. */
 const cacheLimit = 6000;
 
+/** With the seed of the run whose noise it is. */
+export type TileCorruption = CorruptionChoice & { readonly seed: number };
+
+/** Images of one task that are asked for together. */
+interface Asked {
+  readonly task: string;
+  readonly corruption: TileCorruption | undefined;
+  readonly images: Map<number, Waiting>;
+}
+
 interface Waiting {
   readonly resolve: (tile: Tile) => void;
   readonly reject: (error: unknown) => void;
 }
 
 let cache = new Map<string, Promise<Tile>>();
-let queue = new Map<string, Map<number, Waiting>>();
+let queue = new Map<string, Asked>();
 let scheduled = false;
 
-async function fetchBatch(task: string, waiting: [number, Waiting][]): Promise<void> {
+async function fetchBatch(
+  key: string,
+  { task, corruption }: Asked,
+  waiting: [number, Waiting][],
+): Promise<void> {
   try {
     const images = waiting.map(([image]) => image);
-    const { size, count, pixels } = await compute.project.tiles({ task, images });
+    const { size, count, pixels } = await compute.project.tiles({
+      task,
+      images,
+      ...(corruption === undefined ? {} : { corruption }),
+    });
     const tiles = splitTiles(size, count, pixels);
     waiting.forEach(([, { resolve, reject }], index) => {
       const one = tiles[index];
@@ -28,7 +47,7 @@ async function fetchBatch(task: string, waiting: [number, Waiting][]): Promise<v
     });
   } catch (error) {
     for (const [image, { reject }] of waiting) {
-      cache.delete(`${task}/${image}`);
+      cache.delete(`${key}/${image}`);
       reject(error);
     }
   }
@@ -38,22 +57,24 @@ function flush(): void {
   scheduled = false;
   const asked = queue;
   queue = new Map();
-  for (const [task, images] of asked) {
-    const all = [...images];
+  for (const [key, together] of asked) {
+    const all = [...together.images];
     for (let at = 0; at < all.length; at += batchLimit) {
-      void fetchBatch(task, all.slice(at, at + batchLimit));
+      void fetchBatch(key, together, all.slice(at, at + batchLimit));
     }
   }
 }
 
 /** One image of a task. Those asked for in the same turn travel together. */
-export function tile(task: string, image: number): Promise<Tile> {
-  const key = `${task}/${image}`;
+export function tile(task: string, image: number, corruption?: TileCorruption): Promise<Tile> {
+  const group = corruption === undefined ? task : `${task} ${JSON.stringify(corruption)}`;
+  const key = `${group}/${image}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
   const wanted = new Promise<Tile>((resolve, reject) => {
-    const images = queue.get(task) ?? new Map<number, Waiting>();
-    queue.set(task, images.set(image, { resolve, reject }));
+    const asked = queue.get(group) ?? { task, corruption, images: new Map<number, Waiting>() };
+    asked.images.set(image, { resolve, reject });
+    queue.set(group, asked);
   });
   if (cache.size >= cacheLimit) {
     // The oldest half: maps keep the order of insertion.

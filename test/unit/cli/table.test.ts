@@ -11,7 +11,7 @@ describe('renderResults', () => {
       ...plainReport,
       mixed: { adaptation: false, evaluation: true },
       taskDetails: [
-        { ...first!, corruption: { kind: 'spatter', severity: 2, constants: 'by-size' } },
+        { ...first!, corruption: { kind: 'spatter', severity: 2, constants: 'by-size' as const } },
         { ...second!, unseen: true as const },
       ],
       methods: plainReport.methods.map((method, i) => ({

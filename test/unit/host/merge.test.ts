@@ -51,6 +51,10 @@ describe('drafts', () => {
     const { findings } = await client.merge.plan({ ...harder, unseen: ['digits', 'shapes'] });
     const found = findings.find(({ failure }) => failure.code === 'merge.no_experts');
     expect(found?.fix?.draft.unseen).toEqual([]);
+    const fog = { ...harder, corruption: { ...harder.corruption, kind: 'fog' } };
+    const refused = (await client.merge.plan(fog)).findings[0]!;
+    expect(refused.failure.what).toContain('fog');
+    expect(refused.fix?.draft.corruption).toBeNull();
     // What names no task that takes part is left out of the recipe.
     const { recipe } = await client.merge.plan({
       ...harder,

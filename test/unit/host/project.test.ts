@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { corruptImage } from '../../../main/data/corruptions/corruptions.ts';
 import { writeSafetensors } from '../../../main/checkpoints/writer.ts';
 import { measureTaskVectors } from '../../../main/merging/task-vectors.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
@@ -247,6 +248,28 @@ describe('tiles', () => {
         return [...data.subarray(from, from + 24)];
       }).flat();
     expect([...Buffer.from(pixels, 'base64')]).toEqual([...tile(1, 1), ...tile(0, 0)]);
+  });
+
+  it('can be corrupted as a run would corrupt them', async () => {
+    const { client } = await hostWithProject();
+    const { size, pixels } = await client.project.tiles({ task: 'digits', images: [4, 0] });
+    const corruption = { kind: 'contrast', severity: 5, constants: 'by-size', seed: 3 } as const;
+    const dull = await client.project.tiles({ task: 'digits', images: [4, 0], corruption });
+    const clean = new Uint8Array(Buffer.from(pixels, 'base64'));
+    const bytes = clean.length / 2;
+    const wanted = await corruptImage(clean.slice(bytes), size, corruption, {
+      seed: 3,
+      task: 'digits',
+      index: 0,
+    });
+    const found = new Uint8Array(Buffer.from(dull.pixels, 'base64'));
+    expect(found.slice(bytes)).toEqual(wanted);
+    expect(found).not.toEqual(clean);
+    const unknown = { ...corruption, kind: 'fog' };
+    await expectFailed(
+      client.project.tiles({ task: 'digits', images: [0], corruption: unknown }),
+      'recipe.invalid',
+    );
   });
 
   it('refuses images that are not there', async () => {
