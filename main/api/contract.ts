@@ -6,6 +6,7 @@
 import { compareContract } from './compare.ts';
 import { exportsContract } from './exports.ts';
 import { hubContract } from './hub.ts';
+import { loraContract } from './lora.ts';
 import { mergeContract } from './merge.ts';
 import { projectContract } from './project.ts';
 import { routingContract } from './routing.ts';
@@ -20,5 +21,6 @@ export const contract = {
   compare: compareContract,
   exports: exportsContract,
   weights: weightsContract,
+  lora: loraContract,
   hub: hubContract,
 };

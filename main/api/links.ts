@@ -30,4 +30,8 @@ export const knownLinks: readonly string[] = [
   'https://arxiv.org/abs/2106.09685', // LoRA
   'https://arxiv.org/abs/1506.02626', // magnitude pruning
   'https://arxiv.org/abs/2302.07027', // AdapterSoup
+  'https://arxiv.org/abs/2410.21804', // E-WEMoE
+  'https://github.com/EnnengYang/RankOne-MoE', // Rank-r WEMoE
+  'https://arxiv.org/abs/2406.15479', // Twin-Merging
+  'https://arxiv.org/abs/2408.10174', // SMILE
 ];

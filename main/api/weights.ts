@@ -2,7 +2,6 @@
 import { eventIterator } from '@orpc/contract';
 import { z } from 'zod';
 import { call, count, handle, name } from './common.ts';
-import { loraContract } from './lora.ts';
 import { parameter } from './merge.ts';
 
 const settings = z.record(
@@ -225,7 +224,6 @@ export const weightsContract = {
   scan: call
     .input(scan)
     .output(eventIterator(z.discriminatedUnion('type', [scanProgress, scanned]))),
-  lora: loraContract,
   /** Removes what an interrupted merge has left beside its output. */
   discard: call.input(z.strictObject({ output: handle })).output(z.void()),
 };

@@ -3,6 +3,7 @@ import { compareHandlers } from './compare.ts';
 import { exportsHandlers } from './exports.ts';
 import { hubHandlers } from './hub/handlers.ts';
 import { implementer } from './implementer.ts';
+import { loraHandlers } from './lora/handlers.ts';
 import { mergeHandlers } from './merge.ts';
 import { projectHandlers } from './project.ts';
 import { routingHandlers } from './routing.ts';
@@ -17,5 +18,6 @@ export const router = implementer.router({
   compare: compareHandlers,
   exports: exportsHandlers,
   weights: weightsHandlers,
+  lora: loraHandlers,
   hub: hubHandlers,
 });

@@ -10,7 +10,7 @@ import { streamOf } from '../stream.ts';
 import { makeAdapter } from './carry-out.ts';
 import { loraPlan } from './plan.ts';
 
-const on = implementer.weights.lora;
+const on = implementer.lora;
 
 function card({ id, family, title, summary, formula, paper, parameters }: AdapterRecord): LoraWay {
   const forms = parameterCards(parameters);

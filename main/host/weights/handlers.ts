@@ -9,7 +9,6 @@ import type {
 import { methodOf } from '../../merging/planning/check-settings.ts';
 import { callError } from '../failures.ts';
 import { implementer } from '../implementer.ts';
-import { loraHandlers } from '../lora/handlers.ts';
 import { streamOf } from '../stream.ts';
 import { describeWeights, inspectWeights } from './describe.ts';
 import { mergeWeights } from './merge.ts';
@@ -66,8 +65,6 @@ export const weightsHandlers = {
       async (push, stopped) => push(await scanWeights(input, session, stopped, push)),
     ),
   ),
-
-  lora: loraHandlers,
 
   discard: on.discard.handler(async ({ input, context: { session } }) => {
     await session.jobs.stoppedMerge();

@@ -51,7 +51,7 @@ export const loras = {
 
   async ready(): Promise<void> {
     if (ways.value === undefined && !ways.loading) {
-      await ways.load(() => compute.weights.lora.ways());
+      await ways.load(() => compute.lora.ways());
     }
   },
 
@@ -59,7 +59,7 @@ export const loras = {
   async check(): Promise<void> {
     const asked = loras.draft;
     if (asked === undefined) plan.clear();
-    else await plan.load((signal) => compute.weights.lora.plan(asked, { signal }));
+    else await plan.load((signal) => compute.lora.plan(asked, { signal }));
   },
 
   /** Changes the form, with a way back; edits with the same key that follow each other are one. */

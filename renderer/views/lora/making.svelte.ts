@@ -28,7 +28,7 @@ let state = $state.raw<MakingState>({ phase: 'idle' });
 let abort: AbortController | undefined;
 
 async function follow(request: Request, signal: AbortSignal): Promise<MakingState> {
-  for await (const event of await compute.weights.lora.start(request.draft, { signal })) {
+  for await (const event of await compute.lora.start(request.draft, { signal })) {
     if (event.type === 'finished') return { phase: 'finished', request, result: event };
     if (state.phase === 'working') state = { ...state, progress: event };
   }

@@ -48,7 +48,7 @@ async function writeModels(): Promise<void> {
 }
 
 async function made(draft: LoraDraft): Promise<LoraFinished> {
-  for await (const event of await host.client.weights.lora.start(draft)) {
+  for await (const event of await host.client.lora.start(draft)) {
     if (event.type === 'finished') return event;
   }
   throw new Error('it was cancelled');
@@ -76,7 +76,7 @@ async function expectSame(one: string, other: string): Promise<void> {
 
 describe('the ways', () => {
   it('are all that the program knows, each with its parameters', async () => {
-    const { combine, extract, weight } = await host.client.weights.lora.ways();
+    const { combine, extract, weight } = await host.client.lora.ways();
     expect(combine.map(({ id }) => id).sort()).toEqual([...combinations].sort());
     expect(extract.map(({ id }) => id)).toEqual(['rank', 'energy']);
     expect(weight).toMatchObject({ kind: 'number', default: 1 });
@@ -111,12 +111,12 @@ describe('combining', () => {
   });
 
   it('is told before what would come out', async () => {
-    const plan = await host.client.weights.lora.plan(combining());
+    const plan = await host.client.lora.plan(combining());
     expect(plan).toMatchObject({ weightCount: 1, ranks: { min: 3, max: 3 }, findings: [] });
     // Factors of 3 × 16 and 16 × 3 in fp32.
     expect(plan.outputBytes).toBe(2 * 3 * 16 * 4);
     expect(plan.location).toBe(join(folder, 'both'));
-    const cat = await host.client.weights.lora.plan(combining({ way: 'cat' }));
+    const cat = await host.client.lora.plan(combining({ way: 'cat' }));
     expect(cat.ranks).toEqual({ min: 4, max: 4 });
   });
 
@@ -124,25 +124,25 @@ describe('combining', () => {
     await writeLoraAdapter(join(folder, 'wide'), 'wide', 32);
     const adapters = ['math', 'wide'].map((name) => ({ handle: at(name), weight: 1 }));
     const failure = await expectFailed(
-      host.client.weights.lora.plan(combining({ adapters })),
+      host.client.lora.plan(combining({ adapters })),
       'adapter.mismatch',
     );
     expect(failure.what).toContain('another shape');
     await expectFailed(made(combining({ adapters })), 'adapter.mismatch');
     const opposed = combining({ way: 'soup', settings: {} });
     opposed.adapters[1]!.weight = -0.7;
-    await expectFailed(host.client.weights.lora.plan(opposed), 'recipe.invalid_parameter');
+    await expectFailed(host.client.lora.plan(opposed), 'recipe.invalid_parameter');
   });
 
   it('does not replace what is there', async () => {
     await made(combining());
-    const { findings } = await host.client.weights.lora.plan(combining());
+    const { findings } = await host.client.lora.plan(combining());
     expect(findings).toMatchObject([{ severity: 'error', title: 'The result exists already' }]);
     await expectFailed(made(combining()), 'file.folder_exists');
   });
 
   it('refuses ways, values and weights that there are not', async () => {
-    const plan = host.client.weights.lora.plan;
+    const plan = host.client.lora.plan;
     await expectFailed(plan(combining({ way: 'glue' })), 'recipe.unknown_method');
     const wrong = combining({ settings: { density: 2 } });
     await expectFailed(plan(wrong), 'recipe.invalid_parameter');
@@ -156,7 +156,7 @@ describe('combining', () => {
 describe('extracting', () => {
   it('gives the bytes of the command line, and says what is lacking', async () => {
     await writeModels();
-    const plan = await host.client.weights.lora.plan(extracting());
+    const plan = await host.client.lora.plan(extracting());
     expect(plan).toMatchObject({ weightCount: 8, ranks: { min: 2, max: 2 }, findings: [] });
     const finished = await made(extracting());
     expect(finished).toMatchObject({ weightCount: 8, ranks: { min: 2, max: 2 } });
@@ -176,7 +176,7 @@ describe('extracting', () => {
   it('by a share has ranks that are known afterwards', async () => {
     await writeModels();
     const draft = extracting({ energy: 0.5 }, 'energy');
-    expect(await host.client.weights.lora.plan(draft)).toMatchObject({
+    expect(await host.client.lora.plan(draft)).toMatchObject({
       ranks: null,
       outputBytes: null,
     });
@@ -189,7 +189,7 @@ describe('extracting', () => {
     await writeModels();
     await writeLlama(join(folder, 'base'), { key: 'base', vocabulary: 20 });
     const failure = await expectFailed(
-      host.client.weights.lora.plan(extracting()),
+      host.client.lora.plan(extracting()),
       'merge.incompatible',
     );
     expect(failure.what).toContain('[20, 16]');
@@ -200,11 +200,11 @@ it('that is cancelled leaves nothing behind', async () => {
   for (const name of ['tuned', 'base']) {
     await writeLlama(join(folder, name), { key: name, width: 256, layers: 2 });
   }
-  for await (const event of await host.client.weights.lora.start(extracting())) {
+  for await (const event of await host.client.lora.start(extracting())) {
     if (event.type === 'progress' && event.done > 1) break;
   }
   const draft = extracting();
-  await expect.poll(async () => (await host.client.weights.lora.plan(draft)).findings).toEqual([]);
+  await expect.poll(async () => (await host.client.lora.plan(draft)).findings).toEqual([]);
   // Starting waits for the one that was told to stop, and is not refused.
   const finished = await made(draft);
   expect(finished.weightCount).toBe(15);
