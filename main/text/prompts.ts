@@ -37,12 +37,12 @@ export interface BundledPrompts extends Prompts {
  */
 export const bundledPrompts: Readonly<Record<string, BundledPrompts>> = bundled;
 
-/** The bundled task that has exactly these names and templates. */
-export function bundledNameOf({ classes, templates }: Prompts): string | undefined {
+/** The bundled task that has exactly these names and templates: `preferred` where that is one. */
+export function bundledNameOf({ classes, templates }: Prompts, preferred = ''): string | undefined {
   const same = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((text, i) => text === b[i]);
-  return Object.keys(bundledPrompts).find((id) => {
-    const bundle = bundledPrompts[id];
+  return [preferred, ...Object.keys(bundledPrompts)].find((id) => {
+    const bundle = Object.hasOwn(bundledPrompts, id) ? bundledPrompts[id] : undefined;
     return bundle && same(bundle.classes, classes) && same(bundle.templates, templates);
   });
 }

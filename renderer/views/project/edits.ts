@@ -17,6 +17,11 @@ async function choose(purpose: Purpose): Promise<string[]> {
   }
 }
 
+/** Whether a task has a head and images, and both can be used. */
+export function isComplete({ head, headProblem, data, dataProblem }: TaskCard): boolean {
+  return head !== null && headProblem === null && data !== null && dataProblem === null;
+}
+
 export async function chooseBase(): Promise<void> {
   const [handle] = await choose('base');
   if (handle !== undefined) await setBase(handle);
@@ -77,12 +82,13 @@ export async function chooseClip(): Promise<{ handle: string; title: string } | 
 export async function setPrompts(
   task: TaskCard,
   prompts: PromptsToEdit,
-  model: string | undefined,
+  { source, model }: { readonly source: string; readonly model: string | undefined },
 ): Promise<boolean> {
   return project.edit(`Class names of ${task.title}`, () =>
     compute.project.setZeroShotHead({
       task: task.id,
       prompts,
+      source,
       ...(model === undefined ? {} : { model }),
     }),
   );

@@ -236,6 +236,37 @@ describe('an expert that does not fit the base', () => {
   });
 });
 
+describe('class names of a task', () => {
+  it('may be those of a known task; what is missing for them is said, and they can be taken back', async () => {
+    await show(page, 'Project');
+    await currentView(page)
+      .getByRole('button', { expanded: false, name: /^MNIST/ })
+      .click();
+    await currentView(page).getByRole('button', { name: 'Class names …' }).first().click();
+    const dialog = page.getByRole('dialog', { name: 'Class names of MNIST' });
+    const names = dialog.getByRole('textbox', { name: /^Class names/ });
+    expect((await names.inputValue()).split('\n')).toHaveLength(10);
+    await dialog.getByRole('combobox', { name: 'Start from' }).selectOption('dtd');
+    await dialog.getByText('47 names for images of 10 classes.').waitFor();
+    const use = dialog.getByRole('button', { name: 'Use these names' });
+    expect(await use.isDisabled()).toBe(true);
+    await dialog.getByRole('combobox', { name: 'Start from' }).selectOption('mnist');
+    const templates = dialog.getByRole('textbox', { name: /^Templates/ });
+    expect(await templates.inputValue()).toBe('a photo of the number: "{}".');
+    await use.click();
+    await eventually(() => dialog.count(), 0);
+    // The base of the demo has no text encoder.
+    await currentView(page).getByText('Head unusable', { exact: true }).waitFor();
+    const project = join(folder, 'Project with a misfit');
+    expect(await readFile(join(project, 'project.json'), 'utf8')).toContain('"prompts": "mnist"');
+    await currentView(page).getByRole('button', { name: 'Undo: Class names of MNIST' }).click();
+    await eventually(
+      () => currentView(page).getByText('Head unusable', { exact: true }).count(),
+      0,
+    );
+  });
+});
+
 it('nothing was reported on the console', () => {
   expect(running.problems).toEqual([]);
 });

@@ -49,9 +49,17 @@ it('names that come with the program are written as the name of their task', asy
   const offered = await client.project.bundledPrompts();
   expect(offered.map(({ id }) => id)).toEqual(Object.keys(bundledPrompts));
   const { classes, templates } = offered.find(({ id }) => id === 'eurosat')!;
+  const digits = offered.find(({ id }) => id === 'mnist')!;
+  const numbers = await client.project.setZeroShotHead({
+    task: 'vision',
+    prompts: { classes: digits.classes, templates: digits.templates },
+    source: 'mnist',
+  });
+  expect(numbers.tasks[0]!.head!.location).toBe('class names of mnist');
   const made = await client.project.setZeroShotHead({
     task: 'vision',
     prompts: { classes, templates },
+    source: 'mnist',
   });
   expect(made.tasks[0]!.head).toMatchObject({ classes: 10, location: 'class names of eurosat' });
   expect(made.tasks[0]!.headProblem?.what).toContain('the head has 10 classes, the images have 3');
