@@ -15,7 +15,7 @@ describe('methods and engines', () => {
     const cards = await client.merge.methods();
     expect(cards.map(({ id }) => id)).toEqual(catalogue.map(({ method }) => method.id));
     const routes = cards.filter((card) => card.routes).map(({ id }) => id);
-    expect(routes).toEqual(['wemoe']);
+    expect(routes).toEqual(['wemoe', 'e_wemoe', 'rank_wemoe', 'twin_merging', 'smile']);
     const { parameters } = cards.find(({ id }) => id === 'wemoe')!;
     expect(parameters['router_layers']).toMatchObject({ kind: 'integer', default: 2 });
   });
