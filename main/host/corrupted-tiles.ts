@@ -1,7 +1,6 @@
 /** Tiles as a run with a corruption would see them, at the size of the tiles. */
 import type { CorruptionChoice } from '../api/common.ts';
-import { corruptImage, corruptions } from '../data/corruptions/corruptions.ts';
-import { AppError } from '../lib/errors.ts';
+import { corruptImage } from '../data/corruptions/corruptions.ts';
 
 interface Tiles {
   readonly size: number;
@@ -22,12 +21,6 @@ export async function corruptedTiles(
   },
 ): Promise<Uint8Array> {
   if (corruption === undefined) return pixels;
-  if (!corruptions.some(({ id }) => id === corruption.kind)) {
-    throw new AppError('recipe.invalid', {
-      what: `there is no corruption "${corruption.kind}"`,
-      hint: `choose one of ${corruptions.map(({ id }) => id).join(', ')}`,
-    });
-  }
   const { seed } = corruption;
   const corrupted = new Uint8Array(pixels.length);
   const bytes = size ** 2 * 3;

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Draft } from '../api/merge.ts';
+import { corruptionNamed } from '../data/corruptions/corruptions.ts';
 import { AppError } from '../lib/errors.ts';
 import { readRecipe, recipeSchema, type Recipe } from '../runs/recipe.ts';
 import type { OpenProject } from './open-project.ts';
@@ -87,11 +88,12 @@ export function recipeOf(draft: Draft, project: OpenProject): Recipe {
   });
 }
 
-/** Of the tasks that take part; what names none of them is left out. */
+/** Of the tasks that take part; what names none of them is left out. Throws `recipe.invalid`. */
 function protocolOf(
   { unseen, corruption }: Draft,
   chosen: ReadonlySet<string>,
 ): Pick<Recipe, 'unseen'> & { corruption?: object } {
+  if (corruption !== null) corruptionNamed(corruption.kind);
   const measured = unseen.filter((id) => chosen.has(id));
   const corrupted = corruption?.tasks?.filter((id) => chosen.has(id));
   return {

@@ -2,7 +2,7 @@
 import type { Failure } from '../api/common.ts';
 import type { Draft, Finding } from '../api/merge.ts';
 import type { TaskCard } from '../api/project.ts';
-import { corruptions } from '../data/corruptions/corruptions.ts';
+import { corruptionNamed } from '../data/corruptions/corruptions.ts';
 import { createEngine } from '../engine/registry.ts';
 import { AppError } from '../lib/errors.ts';
 import { allParameters, catalogueEntry, methodCatalogue } from '../runs/catalogue.ts';
@@ -49,12 +49,10 @@ async function materialFindings(draft: Draft, project: OpenProject): Promise<Fin
     const fix = { title: 'Choose all tasks', draft: { ...draft, tasks: all } };
     findings.push(finding('error', nothing, all.length === 0 ? null : fix));
   }
-  const kind = draft.corruption?.kind;
-  if (kind !== undefined && !corruptions.some(({ id }) => id === kind)) {
-    const what = `there is no corruption "${kind}"`;
-    const hint = `choose one of ${corruptions.map(({ id }) => id).join(', ')}`;
+  const unknown = corruptionFailure(draft);
+  if (unknown !== undefined) {
     const fix = { title: 'Use clean images', draft: { ...draft, corruption: null } };
-    findings.push(finding('error', { code: 'recipe.invalid', what, hint }, fix));
+    findings.push(finding('error', unknown, fix));
   }
   if (draft.tasks.length > 0 && draft.tasks.every((id) => draft.unseen.includes(id))) {
     const what = 'all tasks are only measured, so there is nothing to merge';
@@ -74,6 +72,15 @@ async function materialFindings(draft: Draft, project: OpenProject): Promise<Fin
     }
   }
   return findings;
+}
+
+function corruptionFailure({ corruption }: Draft): Failure | undefined {
+  try {
+    if (corruption !== null) corruptionNamed(corruption.kind);
+    return undefined;
+  } catch (error) {
+    return failureOf(error);
+  }
 }
 
 function taskProblems(card: TaskCard): Failure[] {

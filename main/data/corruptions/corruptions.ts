@@ -1,6 +1,6 @@
 /** The corruptions of the published robustness set-ups, and how a set of images gets one. */
 import { breather } from '../../lib/breath.ts';
-import { throwIfCancelled } from '../../lib/errors.ts';
+import { AppError, throwIfCancelled } from '../../lib/errors.ts';
 import type { ImageStore } from '../images.ts';
 import type { Corruption } from './corruption.ts';
 import { jpegCompression } from './jpeg.ts';
@@ -20,6 +20,16 @@ export const corruptions: readonly Corruption[] = [
   contrast,
   jpegCompression,
 ];
+
+/** Throws `recipe.invalid`. */
+export function corruptionNamed(kind: string): Corruption {
+  const found = corruptions.find(({ id }) => id === kind);
+  if (found !== undefined) return found;
+  throw new AppError('recipe.invalid', {
+    what: `there is no corruption "${kind}"`,
+    hint: `choose one of ${corruptions.map(({ id }) => id).join(', ')}`,
+  });
+}
 
 /**
  * Whose constants: `cifar` and `imagenet` those of CIFAR-10-C and ImageNet-C as they are; `by-size` those of the nearer
@@ -56,12 +66,10 @@ export async function corruptImage(
   { kind, severity, constants }: CorruptionChoice,
   of: { readonly seed: number; readonly task: string; readonly index: number },
 ): Promise<Uint8Array> {
-  const corruption = corruptions.find(({ id }) => id === kind);
+  const corruption = corruptionNamed(kind);
   const { set, scale } = constantsFor(size, constants);
-  const constant = corruption?.constants[set][severity - 1];
-  if (corruption === undefined || constant === undefined) {
-    throw new Error(`no corruption "${kind}" of severity ${String(severity)}`);
-  }
+  const constant = corruption.constants[set][severity - 1];
+  if (constant === undefined) throw new Error(`no severity ${String(severity)}`);
   // Severities share their noise, so that curves over severities compare like with like.
   const noise = imageNoise(of.seed, kind, of.task, of.index);
   return corruption.apply({ size, pixels }, constant, { scale, noise });
