@@ -3,9 +3,12 @@ import { expect, test } from 'vitest';
 import { distance, type Matrix } from '../../../main/engine/linear/matrix.ts';
 import { randomMatrix } from '../../../main/engine/linear/orthonormal.ts';
 import { linearAlgebra, type LinearAlgebra } from '../../../main/merging/linear-algebra.ts';
+import type { Method } from '../../../main/merging/method.ts';
 import { isoCts } from '../../../main/merging/methods/iso-cts.ts';
 import { resolveSettings } from '../../../main/merging/settings.ts';
 import { groupOf } from './in-memory.ts';
+
+const method: Method = isoCts;
 
 /** Whole decompositions in fp64. */
 const exact: LinearAlgebra = {
@@ -22,7 +25,7 @@ test.each([
 ])('the merged change of %i × %i matrices is that of the formula', async (rows, columns) => {
   const experts = [0, 1, 2].map((k) => Float32Array.from(randomMatrix(rows, columns, k).data));
   const group = groupOf('w', new Float32Array(rows * columns), experts, [rows, columns]);
-  const { parameters, settings } = resolveSettings(isoCts, {}, experts.length, 'test');
+  const { parameters, settings } = resolveSettings(method, {}, experts.length, 'test');
   let asked = 0;
   const counting: LinearAlgebra = {
     ...linearAlgebra,
@@ -33,7 +36,7 @@ test.each([
     },
   };
   const merge = async (linear: LinearAlgebra): Promise<Matrix> => {
-    const values = await isoCts.merge(group, parameters, {
+    const values = await method.merge(group, parameters, {
       settings,
       seed: 1,
       prepared: undefined,
