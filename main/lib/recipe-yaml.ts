@@ -229,7 +229,7 @@ function keysAt(schema: z.ZodType, path: KeyPath): readonly string[] {
   let at: unknown = schema;
   for (const key of path) {
     const def = unwrap(at);
-    at = def?.type === 'array' ? def.element : def?.shape?.[key];
+    at = def?.element ?? def?.valueType ?? def?.shape?.[key];
   }
   return Object.keys(unwrap(at)?.shape ?? {});
 }
@@ -239,6 +239,8 @@ interface Definition {
   readonly innerType?: unknown;
   readonly in?: unknown;
   readonly element?: unknown;
+  /** Of a record, whose keys are the writer's own. */
+  readonly valueType?: unknown;
   readonly options?: readonly unknown[];
   readonly shape?: Readonly<Record<string | number, unknown>>;
 }

@@ -121,7 +121,13 @@ describe('check', () => {
     const words = ['--method', 'linear', at('one'), at('three'), '--json'];
     const { code, out } = await call('check', ...words);
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toMatchObject({ possible: true, findings: [] });
+    const { possible, findings } = JSON.parse(out) as {
+      possible: boolean;
+      findings: readonly { id: string }[];
+    };
+    expect(possible).toBe(true);
+    // How long it will take is known where an earlier merge of the size was timed.
+    expect(findings.filter(({ id }) => id !== 'time')).toEqual([]);
   });
 
   test('reads values where it is asked to', async () => {

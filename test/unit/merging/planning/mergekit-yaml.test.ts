@@ -240,8 +240,8 @@ describe('what cannot be done is one error with its place', () => {
       'a wrong setting',
       `${linear}parameters: { weight: { filtre: x } }`,
       'recipe.invalid',
-      /line 7, column 15, parameters\.weight/,
-      /a list of numbers \(a gradient over depth\)/,
+      /line 7, column 25, parameters\.weight\.filtre/,
+      /did you mean "filter"\? known keys: filter, value/,
     ],
     [
       'missing weight',
