@@ -91,13 +91,7 @@ describe('Twin-Merging', () => {
       tasksPerCall: 2,
     };
     let first: readonly (readonly number[])[] = [];
-    for await (const { loss, routing } of adapt(
-      onnx,
-      model,
-      tasks,
-      initialState(model),
-      options,
-    )) {
+    for await (const { loss, routing } of adapt(onnx, model, tasks, initialState(model), options)) {
       if (losses.length === 0) first = routing[0]!;
       losses.push(loss);
     }

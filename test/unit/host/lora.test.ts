@@ -188,10 +188,7 @@ describe('extracting', () => {
   it('needs the base the checkpoint was made from', async () => {
     await writeModels();
     await writeLlama(join(folder, 'base'), { key: 'base', vocabulary: 20 });
-    const failure = await expectFailed(
-      host.client.lora.plan(extracting()),
-      'merge.incompatible',
-    );
+    const failure = await expectFailed(host.client.lora.plan(extracting()), 'merge.incompatible');
     expect(failure.what).toContain('[20, 16]');
   });
 });
