@@ -83,7 +83,11 @@ it('names papers that open in the browser, through the table of addresses', asyn
   });
   await openByMenu('Mergewright help');
   await page.getByRole('tab', { name: 'Papers' }).click();
-  await page.getByRole('button', { name: /via weight-ensembling mixture of experts \(Tang et al\. 2024\)$/ }).click();
+  await page
+    .getByRole('button', {
+      name: /via weight-ensembling mixture of experts \(Tang et al\. 2024\)$/,
+    })
+    .click();
   await expect
     .poll(() => running.app.evaluate(() => (globalThis as unknown as { opened: string[] }).opened))
     .toEqual(['https://arxiv.org/abs/2402.00433']);
