@@ -1,6 +1,6 @@
 /** Starts the real application, built or packaged, for tests and pictures. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -84,11 +84,22 @@ function collectProblems(page: Page): string[] {
   return problems;
 }
 
-function userDataOf(options: LaunchOptions): { userData: string; remove: () => void } {
-  if (options.userData !== undefined)
-    return { userData: options.userData, remove: () => undefined };
-  const userData = mkdtempSync(path.join(tmpdir(), 'mergewright-app-'));
-  return { userData, remove: () => rmSync(userData, { recursive: true, force: true }) };
+interface UserData {
+  readonly userData: string;
+  /** After the last use; what the caller named stays. */
+  readonly remove: () => void;
+  /** After a start that came to nothing: what it has written is gone, as if it had not been. */
+  readonly undo: () => void;
+}
+
+function userDataOf(options: LaunchOptions): UserData {
+  const userData = options.userData ?? mkdtempSync(path.join(tmpdir(), 'mergewright-app-'));
+  const clear = () => {
+    rmSync(userData, { recursive: true, force: true, maxRetries: 5 });
+  };
+  const nothing = () => undefined;
+  if (options.userData === undefined) return { userData, remove: clear, undo: clear };
+  return { userData, remove: nothing, undo: existsSync(userData) ? nothing : clear };
 }
 
 /** Several times as long as a start takes on a busy machine. */
@@ -97,19 +108,19 @@ const LAUNCH_LIMIT_MS = 30_000;
 /**
  * Playwright's launch, again where it gets no answer: about one in ten times on a busy machine its two debuggers
  * connect, and it then waits for a word of the application that came before it listened. The application did start,
- * so each attempt has user data of its own: the next one is a first start too.
+ * so what it wrote is undone: the next attempt at a first start is one too.
  */
 async function launchPatiently(
   options: LaunchOptions,
   settings: (userData: string) => Promise<Parameters<typeof _electron.launch>[0]>,
 ): Promise<{ app: ElectronApplication; userData: string; remove: () => void }> {
   for (let attempt = 1; ; attempt++) {
-    const { userData, remove } = userDataOf(options);
+    const { userData, remove, undo } = userDataOf(options);
     try {
       const launch = { ...(await settings(userData)), timeout: LAUNCH_LIMIT_MS };
       return { app: await _electron.launch(launch), userData, remove };
     } catch (error) {
-      remove();
+      undo();
       if (attempt === 3 || !(error instanceof errors.TimeoutError)) throw error;
     }
   }
