@@ -10,6 +10,7 @@ import { normals, randomStream } from '../../main/lib/random.ts';
 import { elementCount, type Tensor } from '../../main/lib/tensor.ts';
 import { formatVisionConfig, type VisionConfig } from '../../main/models/vision-config.ts';
 import { visionTensors } from '../../main/models/vit.ts';
+import { vitB32 } from './vit-models.ts';
 
 /**
  * What an expert changed of a matrix: `falling`, 24 falling directions above a tenth of the noise, as fine-tuning
@@ -21,18 +22,7 @@ const DIRECTIONS = 24;
 const multiply = createMatrixProduct();
 
 function config(layerCount: number): VisionConfig {
-  return {
-    hiddenSize: 768,
-    intermediateSize: 3072,
-    layerCount,
-    headCount: 12,
-    imageSize: 224,
-    patchSize: 32,
-    channelCount: 3,
-    activation: 'quick_gelu',
-    layerNormEpsilon: 1e-5,
-    projectionSize: 512,
-  };
+  return { ...vitB32, layerCount };
 }
 
 async function change(

@@ -6,7 +6,8 @@ import { formatVisionConfig, type VisionConfig } from '../../main/models/vision-
 import { parameterCount, visionTensors } from '../../main/models/vit.ts';
 import { blockOf, writeFilled } from './filled-models.ts';
 
-const config: VisionConfig = {
+/** CLIP ViT-B/32. */
+export const vitB32: VisionConfig = {
   hiddenSize: 768,
   intermediateSize: 3072,
   layerCount: 12,
@@ -24,7 +25,7 @@ export async function vitModels(
   folder: string,
   count: number,
 ): Promise<{ paths: string[]; parameters: number }> {
-  const tensors = [...visionTensors(config)].map(([name, shape]) => ({
+  const tensors = [...visionTensors(vitB32)].map(([name, shape]) => ({
     name,
     shape,
     dtype: 'F32' as const,
@@ -37,7 +38,7 @@ export async function vitModels(
     await mkdir(path, { recursive: true });
     const filling = new Uint8Array(blockOf('vit', model).buffer);
     await writeFilled(join(path, 'model.safetensors'), tensors, filling);
-    await writeFile(join(path, 'config.json'), JSON.stringify(formatVisionConfig(config)));
+    await writeFile(join(path, 'config.json'), JSON.stringify(formatVisionConfig(vitB32)));
   }
-  return { paths, parameters: parameterCount(config) };
+  return { paths, parameters: parameterCount(vitB32) };
 }
