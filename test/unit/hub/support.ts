@@ -1,5 +1,5 @@
 /** A stand-in of the Hub with small real models, an empty cache, and clients that lose patience soon. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
@@ -87,4 +87,17 @@ export async function stage(): Promise<Stage> {
     fetch: async (names, options, own = client()) =>
       fetchModels(own, await assess(own, names.map(requireHubName), options?.signal), options),
   };
+}
+
+export const folderName = 'models--tiny--llama';
+export const weightFile = 'model.safetensors';
+
+/** The parts of files that were asked for. */
+export function ranges({ server }: Stage): (string | undefined)[] {
+  return server.requests.filter(({ host }) => host === 'store').map(({ range }) => range);
+}
+
+/** The names of contents and unfinished downloads. */
+export async function blobs({ cache }: Stage): Promise<string[]> {
+  return (await readdir(join(cache, folderName, 'blobs')).catch(() => [])).sort();
 }
