@@ -5,7 +5,13 @@
  */
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
-import { bundleImageThread, bundleMergeThread, bundleWhenStale, root } from './bundles.ts';
+import {
+  bundleEngineProbe,
+  bundleImageThread,
+  bundleMergeThread,
+  bundleWhenStale,
+  root,
+} from './bundles.ts';
 
 const output = 'dist/cli.js';
 const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', {
@@ -18,3 +24,4 @@ const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', 
 if (bundled) chmodSync(path.join(root, output), 0o755);
 await bundleMergeThread(path.dirname(output));
 await bundleImageThread(path.dirname(output));
+await bundleEngineProbe(path.dirname(output));

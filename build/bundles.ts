@@ -69,6 +69,11 @@ export async function bundleImageThread(folder: string): Promise<boolean> {
   return bundleThread('main/data/decoding/thread-entry.ts', `${folder}/image-thread.mjs`);
 }
 
+/** The same for the process that tries a graphics card's driver. */
+export async function bundleEngineProbe(folder: string): Promise<boolean> {
+  return bundleThread('main/engine/onnx/probe-entry.ts', `${folder}/engine-probe.mjs`);
+}
+
 async function bundleThread(entry: string, output: string): Promise<boolean> {
   return bundleWhenStale(entry, output, 'build/bundles.ts', {
     packages: 'external',

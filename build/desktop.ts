@@ -7,7 +7,14 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as buildWindow } from 'vite';
-import { bundleImageThread, bundleMergeThread, bundleWhenStale, isNewer, root } from './bundles.ts';
+import {
+  bundleEngineProbe,
+  bundleImageThread,
+  bundleMergeThread,
+  bundleWhenStale,
+  isNewer,
+  root,
+} from './bundles.ts';
 
 const self = 'build/desktop.ts';
 const windowConfig = 'build/vite.config.ts';
@@ -71,6 +78,7 @@ export async function buildDesktop(): Promise<string[]> {
     ],
     ['merge thread', () => bundleMergeThread('dist/desktop')],
     ['image thread', () => bundleImageThread('dist/desktop')],
+    ['engine probe', () => bundleEngineProbe('dist/desktop')],
     [
       'window',
       async () => {

@@ -1,5 +1,5 @@
 /**
- * Lets a worker thread run a TypeScript module as it is; what is shipped starts bundles instead. The module is
+ * Lets a worker thread, or a process, run a TypeScript module as it is; what is shipped starts bundles instead. The module is
  * bundled and put where its packages are found; as long as none of its sources changes, the bundle is used again:
  * looking at their times takes a millisecond, bundling half a second of processor time for every thread.
  */
@@ -11,7 +11,8 @@ import { threadId, workerData } from 'node:worker_threads';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const folder = path.join(root, '.cache', 'threads');
-const module = fileURLToPath(workerData.module);
+// A process names the module first; what follows is the module's own.
+const module = fileURLToPath(workerData?.module ?? process.argv.splice(2, 1)[0]);
 const digest = (text) => createHash('sha256').update(text).digest('hex').slice(0, 16);
 const record = path.join(folder, `${digest(module)}.json`);
 

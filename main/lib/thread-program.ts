@@ -1,4 +1,5 @@
-/** Where the program of a thread lies: a bundle beside the one that runs, or the source itself. */
+/** Where the program of a thread or of a process lies: a bundle beside the one that runs, or the source itself. */
+import { fileURLToPath } from 'node:url';
 import type { WorkerOptions } from 'node:worker_threads';
 
 export interface ThreadProgram {
@@ -6,10 +7,11 @@ export interface ThreadProgram {
   readonly options: WorkerOptions;
 }
 
-/** The programs of threads: how the build names their bundles, and their sources under main/. */
+/** The programs: how the build names their bundles, and their sources under main/. */
 const programs = {
   merge: { bundle: './merge-thread.mjs', source: '../merging/streaming/thread-entry.ts' },
   images: { bundle: './image-thread.mjs', source: '../data/decoding/thread-entry.ts' },
+  probe: { bundle: './engine-probe.mjs', source: '../engine/onnx/probe-entry.ts' },
 } as const;
 
 const fromSource = import.meta.url.endsWith('.ts');
@@ -24,6 +26,16 @@ export function threadProgram(name: keyof typeof programs, data: unknown): Threa
     };
   }
   const module = new URL(source, import.meta.url).href;
-  const file = new URL('../../build/source-worker.mjs', import.meta.url);
-  return { file, options: { workerData: { data, module }, execArgv: [] } };
+  return { file: starter(), options: { workerData: { data, module }, execArgv: [] } };
+}
+
+/** The arguments with which Node runs it as a process; those of the program follow them. */
+export function childProgram(name: keyof typeof programs): readonly string[] {
+  const { bundle, source } = programs[name];
+  if (!fromSource) return [fileURLToPath(new URL(bundle, import.meta.url))];
+  return [fileURLToPath(starter()), new URL(source, import.meta.url).href];
+}
+
+function starter(): URL {
+  return new URL('../../build/source-worker.mjs', import.meta.url);
 }
