@@ -4,6 +4,7 @@
  * and labels that could be learned from never do.
  */
 import { compareContract } from './compare.ts';
+import { experimentsContract } from './experiments.ts';
 import { exportsContract } from './exports.ts';
 import { hubContract } from './hub.ts';
 import { loraContract } from './lora.ts';
@@ -11,6 +12,7 @@ import { mergeContract } from './merge.ts';
 import { projectContract } from './project.ts';
 import { routingContract } from './routing.ts';
 import { runsContract } from './runs.ts';
+import { tablesContract } from './tables.ts';
 import { weightsContract } from './weights.ts';
 
 export const contract = {
@@ -20,6 +22,8 @@ export const contract = {
   routing: routingContract,
   compare: compareContract,
   exports: exportsContract,
+  experiments: experimentsContract,
+  tables: tablesContract,
   weights: weightsContract,
   lora: loraContract,
   hub: hubContract,

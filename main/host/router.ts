@@ -1,5 +1,6 @@
 /** The whole contract, implemented. */
 import { compareHandlers } from './compare.ts';
+import { experimentsHandlers } from './experiments.ts';
 import { exportsHandlers } from './exports.ts';
 import { hubHandlers } from './hub/handlers.ts';
 import { implementer } from './implementer.ts';
@@ -8,6 +9,7 @@ import { mergeHandlers } from './merge.ts';
 import { projectHandlers } from './project.ts';
 import { routingHandlers } from './routing.ts';
 import { runsHandlers } from './runs.ts';
+import { tablesHandlers } from './tables.ts';
 import { weightsHandlers } from './weights/handlers.ts';
 
 export const router = implementer.router({
@@ -17,6 +19,8 @@ export const router = implementer.router({
   routing: routingHandlers,
   compare: compareHandlers,
   exports: exportsHandlers,
+  experiments: experimentsHandlers,
+  tables: tablesHandlers,
   weights: weightsHandlers,
   lora: loraHandlers,
   hub: hubHandlers,

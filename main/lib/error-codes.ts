@@ -12,7 +12,8 @@ export const errorCodes = {
   'merge.worker_failed': 'A thread of a merge ended unexpectedly.',
   'engine.unknown': 'No engine has this name.',
   'engine.unavailable': 'An engine cannot run on this machine.',
-  'engine.out_of_memory': 'A program needs more memory than an engine can address.',
+  'engine.out_of_memory': 'A program needs more memory than an engine can address, or a card has.',
+  'engine.device_lost': 'The graphics card, or its driver, gave up in the middle of the work.',
   'checkpoint.not_found': 'No file or folder is at the path given for a checkpoint.',
   'checkpoint.not_a_file': 'The path is a folder, pipe or device where a file is needed.',
   'checkpoint.no_permission': 'The operating system refuses to let the checkpoint be read.',
@@ -112,6 +113,12 @@ export const errorCodes = {
   'project.no_task': 'The project has no task of this name.',
   'project.nothing_to_undo': 'There is no edit to take back or to do again.',
   'project.incomplete': 'A project lacks a base model, expert, head or image set that a run needs.',
+  'experiment.unknown': 'There is no experiment of this name.',
+  'experiment.unknown_models':
+    'Experiments know no models of this name, or with the tasks of a project.',
+  'experiment.unfit': 'An experiment names tasks or methods that its models do not have.',
+  'experiment.incomplete':
+    'Models, heads or images that an experiment needs are not on this machine.',
   'run.not_found': 'No run is at the path given.',
   'run.invalid': 'The files of a run contradict each other or are damaged.',
   'run.busy': 'A run is going on, and only one runs at a time.',

@@ -1,0 +1,136 @@
+/**
+ * Results of runs as a table for people: rows are methods, columns are tasks or the values of what an experiment
+ * varies. It says what stands where; formats.ts writes it down.
+ */
+import { catalogueEntry, methodCatalogue, titleOf } from '../catalogue.ts';
+import {
+  experiments,
+  methodVariants,
+  runName,
+  runVariants,
+  type Experiment,
+  type MethodVariant,
+  type RunVariant,
+} from '../experiments/experiment.ts';
+import type { Recipe } from '../recipe.ts';
+import type { MethodReport } from '../report.ts';
+import { readRunRecipe, readRunReport, type RunFolder } from '../run-folder.ts';
+import { pivotTable } from './pivot-table.ts';
+import { publishedFor, type PublishedTable } from './published.ts';
+import type { Measured, ResultTable, TableRow, TableRun } from './table.ts';
+import { taskTable } from './task-table.ts';
+
+/** What the table of a run is made of. Throws `run.unfinished`. */
+export async function readTableRun(run: RunFolder): Promise<TableRun> {
+  const report = await readRunReport(run);
+  return { id: run.id, report, recipe: (await readRunRecipe(run)).recipe };
+}
+
+/** The bundled experiment that all runs belong to by the names of their recipes; undefined where there is none. */
+export function experimentOf(runs: readonly TableRun[]): Experiment | undefined {
+  return experiments.find((experiment) => {
+    const names = new Set(runNames(experiment).keys());
+    return runs.every(({ recipe }) => names.has(recipe.name));
+  });
+}
+
+function runNames(experiment: Experiment): Map<string, RunVariant> {
+  return new Map(runVariants(experiment).map((each) => [runName(experiment, each), each]));
+}
+
+/** The table of `runs`, which are done; as `experiment` lays it out where they are runs of one. */
+export function makeTable(runs: readonly TableRun[], experiment?: Experiment): ResultTable {
+  const measured = measuredOf(runs, experiment);
+  const sources = publishedFor(experiment?.published ?? [], runs[0]?.recipe.base ?? '');
+  const title = experiment?.title ?? [...new Set(runs.map(({ recipe }) => recipe.name))].join(', ');
+  const layout = experiment?.table ?? { columns: 'tasks', measure: 'average' };
+  const table =
+    layout.columns === 'tasks'
+      ? taskTable(withTitles(measured, ({ report }) => report.id), sources)
+      : pivotTable(withTitles(measured, ({ origin }) => origin), sources, layout);
+  const used = [...new Set([...table.columns, ...table.rows].flatMap(({ source }) => source ?? []))];
+  const place = (source: number | undefined) =>
+    source === undefined ? {} : { source: used.indexOf(source) };
+  return {
+    title,
+    columns: table.columns.map((column) => ({ ...column, ...place(column.source) })),
+    rows: table.rows.map((row) => ({ ...row, ...place(row.source) })),
+    sources: used.flatMap((index) => sourceText(sources[index], measured)),
+    notes: notesOf(runs, table.rows),
+  };
+}
+
+function sourceText(table: PublishedTable | undefined, measured: readonly Measured[]): string[] {
+  if (table === undefined) return [];
+  const { models, paper, arxiv, table: place, rows } = table;
+  const notes = rows.flatMap(({ method, note }) => {
+    const title = measured.find(({ origin }) => origin === method)?.title;
+    return note === undefined || title === undefined ? [] : [`${title}: ${note}`];
+  });
+  const text = `published for ${models} by ${paper} (arXiv:${arxiv}), ${place}; not measured here`;
+  return [[text, ...notes].join('; ')];
+}
+
+function measuredOf(runs: readonly TableRun[], experiment: Experiment | undefined): Measured[] {
+  const variants = experiment === undefined ? undefined : runNames(experiment);
+  const methods = new Map<string, MethodVariant>(
+    experiment === undefined ? [] : methodVariants(experiment).map((each) => [each.id, each]),
+  );
+  return runs.flatMap((run) => {
+    const variant = variants?.get(run.recipe.name);
+    return run.report.methods.map((report): Measured => {
+      const method = methods.get(report.id);
+      const varied = Object.entries(method?.varied ?? {}).map(
+        ([key, value]) => [`parameters.${key}`, value] as const,
+      );
+      return {
+        run,
+        report,
+        title: method?.title ?? rowTitle(run.recipe, report, method),
+        origin: method?.origin ?? report.id,
+        label: variant?.label ?? (runs.length === 1 ? '' : run.id),
+        at: { ...variant?.set, ...Object.fromEntries(varied) },
+      };
+    });
+  });
+}
+
+/** The title of the method without what tells the values of one row apart. */
+function rowTitle({ methods }: Recipe, report: MethodReport, variant?: MethodVariant): string {
+  const entry = methods.find(({ id }) => id === report.id);
+  if (entry === undefined || !methodCatalogue.ids.includes(entry.method)) return report.title;
+  if (variant === undefined) return report.title;
+  // An id that only tells entries apart, such as "ties_0.3", is no part of the title.
+  const plain = titleOf({ ...entry, id: entry.method });
+  return variant.origin === entry.method || plain !== catalogueEntry(entry.method).method.title
+    ? plain
+    : `${plain} (${variant.origin})`;
+}
+
+/** Methods of a run with the same title are told apart by their names. */
+function withTitles(
+  measured: readonly Measured[],
+  nameOf: (measured: Measured) => string,
+): Measured[] {
+  return measured.map((each) => {
+    const same = measured.some(
+      (other) =>
+        other.run === each.run && other.title === each.title && nameOf(other) !== nameOf(each),
+    );
+    return same ? { ...each, title: `${each.title} (${nameOf(each)})` } : each;
+  });
+}
+
+function notesOf(runs: readonly TableRun[], rows: readonly TableRow[]): string[] {
+  const engines = new Set(
+    runs.map(({ report: { engine } }) => `${engine.title}, ${engine.device}, threads: ${engine.threads}`),
+  );
+  const seeds = new Set(runs.map(({ report }) => report.seed));
+  const data = new Set(runs.map(({ report }) => report.adaptationData));
+  return [
+    `Accuracy in %. Engine: ${[...engines].join('; ')}. Seed ${[...seeds].join(', ')}. Adapted to ${[...data].join('; ')}.`,
+    ...(rows.some(({ collapsed }) => collapsed.some(Boolean))
+      ? ['‡: predictions on a task came to collapse to few of its classes while the method adapted.']
+      : []),
+  ];
+}
