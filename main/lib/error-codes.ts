@@ -12,6 +12,12 @@ export const errorCodes = {
   'merge.worker_failed': 'A thread of a merge ended unexpectedly.',
   'engine.unknown': 'No engine has this name.',
   'engine.unavailable': 'An engine cannot run on this machine.',
+  'engine.install_unsupported':
+    'An engine cannot be installed on this kind of machine, or its sources are not here.',
+  'engine.install_busy': 'An engine is being installed, and only one is at a time.',
+  'engine.compiler_missing': 'Building an engine needs a C++ compiler, and none is here.',
+  'engine.build_failed': 'The C++ compiler could not build the binding of an engine.',
+  'engine.archive_invalid': 'A downloaded archive does not hold what an engine needs.',
   'engine.out_of_memory': 'A program needs more memory than an engine can address, or a card has.',
   'engine.device_lost': 'The graphics card, or its driver, gave up in the middle of the work.',
   'checkpoint.not_found': 'No file or folder is at the path given for a checkpoint.',
