@@ -7,6 +7,7 @@ import { AppError, CancelledError } from '../lib/errors.ts';
 import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
 import type { RunControl } from './control.ts';
 import { appendTiming, EventLog, readEvents, type RunEvent } from './events.ts';
+import type { ExpertResults } from './expert-results.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
@@ -27,6 +28,8 @@ export interface JobOptions {
   readonly signal?: AbortSignal | undefined;
   /** What a person can tell the run beside cancelling it. */
   readonly control?: RunControl | undefined;
+  /** Results of experts that earlier runs have measured, and that this one measures. */
+  readonly experts?: ExpertResults | undefined;
   readonly onLoad?: (progress: LoadProgress) => void;
   /** The events that still hold of a run that goes on, before any new one. */
   readonly onResume?: (events: readonly RunEvent[]) => void;
@@ -165,6 +168,7 @@ async function runMethods(
           log,
           onProgress: (progress) => options.onProgress?.(entry, progress),
           control: options.control,
+          experts: options.experts,
           onState: (state) => keeper.offer(state),
           saveState: () => keeper.saveNow(),
         },

@@ -19,6 +19,7 @@ import { staticModel, type MergedModel, type Reduction } from '../models/merged-
 import { parameterCount } from '../models/vit.ts';
 import { allParameters, catalogueEntry, titleOf } from './catalogue.ts';
 import type { RunControl } from './control.ts';
+import type { ExpertResults } from './expert-results.ts';
 import type { RunEvent } from './events.ts';
 import type { RunInputs } from './inputs.ts';
 import type { MethodResult } from './method-result.ts';
@@ -47,6 +48,8 @@ export interface MethodContext {
   onProgress(progress: MethodProgress): void;
   /** Without it there is no pausing, and no best step to keep. */
   readonly control: RunControl | undefined;
+  /** Spares measuring experts again that an earlier run has measured. */
+  readonly experts?: ExpertResults | undefined;
   /** Called after every step with the whole state, which is saved now and then. */
   onState(state: StateToKeep): Promise<void>;
   /** Saves the last state that was offered now. */
@@ -227,10 +230,16 @@ async function evaluateAll(
     for (const [index, { id, set, head }] of inputs.tasks.entries()) {
       const expert = inputs.experts[index];
       if (expert === undefined) throw new Error(`task ${id} has no expert`);
-      const encoder = shared ?? (await compile(staticModel(expert)));
-      const evaluation = await evaluateTask(encoder, set, head, options).finally(() =>
-        shared === undefined ? encoder.dispose() : undefined,
-      );
+      const measure = async () => {
+        const encoder = shared ?? (await compile(staticModel(expert)));
+        return evaluateTask(encoder, set, head, options).finally(() =>
+          shared === undefined ? encoder.dispose() : undefined,
+        );
+      };
+      const evaluation =
+        shared === undefined && context.experts !== undefined
+          ? await context.experts.of(id, { inputs, engine, batch }, measure)
+          : await measure();
       evaluations.push(await told(evaluation));
       before += evaluation.images;
     }

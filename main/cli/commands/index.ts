@@ -5,6 +5,7 @@ import { demo } from './demo.ts';
 import { dump } from './dump.ts';
 import { engines } from './engines.ts';
 import { evaluate } from './evaluate.ts';
+import { experiment } from './experiment.ts';
 import { exportCommand } from './export.ts';
 import { head } from './head.ts';
 import { hub } from './hub.ts';
@@ -12,10 +13,13 @@ import { inspect } from './inspect.ts';
 import { lora } from './lora.ts';
 import { merge } from './merge.ts';
 import { run } from './run.ts';
+import { table } from './table.ts';
 
 export const commands: readonly Command[] = [
   demo,
   run,
+  experiment,
+  table,
   merge,
   check,
   lora,

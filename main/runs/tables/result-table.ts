@@ -17,6 +17,7 @@ import type { MethodReport } from '../report.ts';
 import { readRunRecipe, readRunReport, type RunFolder } from '../run-folder.ts';
 import { pivotTable } from './pivot-table.ts';
 import { publishedFor, type PublishedTable } from './published.ts';
+export type { TableRun } from './table.ts';
 import type { Measured, ResultTable, TableRow, TableRun } from './table.ts';
 import { taskTable } from './task-table.ts';
 
