@@ -103,13 +103,23 @@ export class HubClient {
 
   /** The JSON at an address, asked for again while failures may pass. */
   async json(address: URL, subject: Subject, signal?: AbortSignal): Promise<unknown> {
+    const { text } = await this.text(address, subject, 'application/json', signal);
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (cause) {
+      throw invalidAnswer('it is not JSON', shown(address), cause);
+    }
+  }
+
+  /** A text of one of the media types in `accept`, asked for again while failures may pass. */
+  async text(
+    address: URL,
+    subject: Subject,
+    accept: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly text: string; readonly mediaType: string }> {
     return this.persist(signal, async () => {
-      const { status, body } = await this.get(
-        address,
-        subject,
-        { accept: 'application/json' },
-        signal,
-      );
+      const { status, headers, body } = await this.get(address, subject, { accept }, signal);
       if (status !== 200) throw invalidAnswer(`it is a part (${status})`, shown(address));
       let text = '';
       try {
@@ -124,11 +134,8 @@ export class HubClient {
       if (text.length > largestTextBytes) {
         throw invalidAnswer('it is too long for a description', shown(address));
       }
-      try {
-        return JSON.parse(text) as unknown;
-      } catch (cause) {
-        throw invalidAnswer('it is not JSON', shown(address), cause);
-      }
+      const [mediaType = ''] = (header(headers, 'content-type') ?? '').split(';');
+      return { text, mediaType: mediaType.trim().toLowerCase() };
     });
   }
 
@@ -197,12 +204,11 @@ export class HubClient {
   }
 
   #refused({ statusCode, headers }: Dispatcher.ResponseData, subject: Subject): Error {
-    const failure = statusError(
-      statusCode,
-      header(headers, 'x-error-code'),
-      subject,
-      this.settings,
-    );
+    const reason = header(headers, 'x-error-code');
+    const failure =
+      'refused' in subject
+        ? subject.refused(statusCode)
+        : statusError(statusCode, reason, subject, this.settings);
     if (!mayPass(statusCode)) return failure;
     const seconds = Number(header(headers, 'retry-after') ?? 0);
     const waitMs = Number.isFinite(seconds) ? Math.min(1000 * seconds, longestWaitMs) : 0;

@@ -1,17 +1,19 @@
-/** One file of a model into the cache: gone on with where it broke off, and checked as it comes. */
+/** One file into a folder named by its checksum: gone on with where it broke off, and checked as it comes. */
 import { createHash, type Hash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renameOver, syncFolder, writing } from '../lib/durable-file.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { header, PassingError, shown, type HubAnswer, type HubClient } from './client.ts';
-import { invalidAnswer } from './failures.ts';
+import { invalidAnswer, type Subject } from './failures.ts';
 import type { RemoteFile } from './listing.ts';
 import { leavePartial, removePartial, takePartial, type Partial } from './partial.ts';
 
 export interface FileOrder {
-  readonly repository: string;
-  readonly commit: string;
+  readonly address: URL;
+  readonly subject: Subject;
+  /** What the file belongs to, for messages. */
+  readonly owner: string;
   readonly file: RemoteFile;
   /** Folder of contents, named by their checksums. */
   readonly blobs: string;
@@ -26,9 +28,8 @@ export interface DownloadOptions {
 const readBytes = 1024 * 1024;
 
 /**
- * Downloads a file of a commit; returns the path of its content. What is there of it is kept when this fails
- * or is cancelled. No `If-Range` is needed: a commit never changes, the name of the partial is the checksum of
- * the whole, and the whole is checked. Throws `hub.*`, `file.*` and CancelledError.
+ * Downloads a file; returns the path of its content. What is there of it is kept when this fails or is cancelled.
+ * No `If-Range` is needed: the name of the partial is the checksum of the whole, and the whole is checked. Throws `hub.*`, `file.*` and CancelledError.
  */
 export async function downloadFile(
   client: HubClient,
@@ -120,11 +121,9 @@ class Transfer {
   }
 
   async #attempt(): Promise<void> {
-    const { repository, commit, file } = this.#order;
+    const { address, subject, file } = this.#order;
     const { signal } = this.#options;
     const client = this.#client;
-    const address = client.address(...repository.split('/'), 'resolve', commit, file.name);
-    const subject = { model: repository, revision: commit, file: file.name };
     const range = this.position > 0 ? { range: `bytes=${this.position}-` } : {};
     const answer = await client.get(address, subject, range, signal);
     try {
@@ -206,9 +205,9 @@ function requireSameFile({ firstHeaders }: HubAnswer, file: RemoteFile, address:
   throw invalidAnswer('it is another file than the one listed', shown(address));
 }
 
-function mismatch({ repository, file }: FileOrder): AppError {
+function mismatch({ owner, file }: FileOrder): AppError {
   return new AppError('hub.checksum_mismatch', {
-    what: `"${file.name}" of "${repository}" came with other bytes than its checksum promises, and was thrown away`,
+    what: `"${file.name}" of "${owner}" came with other bytes than its checksum promises, and was thrown away`,
     hint: 'try again; if it happens again, something on the way changes what is downloaded',
   });
 }

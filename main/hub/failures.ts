@@ -4,13 +4,16 @@ import type { ErrorCode } from '../lib/error-codes.ts';
 import { AppError } from '../lib/errors.ts';
 import type { HubSettings } from './settings.ts';
 
-/** What was asked for. */
-export interface Subject {
+/** A file or a description of a model. */
+export interface ModelSubject {
   /** The model as it was named. */
   readonly model: string;
   readonly revision: string;
   readonly file?: string;
 }
+
+/** What was asked for; what is no model words its refusals itself. */
+export type Subject = ModelSubject | { readonly refused: (status: number) => AppError };
 
 /** Answers after which asking again may help. */
 const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -26,7 +29,7 @@ export function mayPass(status: number): boolean {
 export function statusError(
   status: number,
   reason: string | undefined,
-  { model, revision, file }: Subject,
+  { model, revision, file }: ModelSubject,
   settings: HubSettings,
 ): AppError {
   const host = settings.endpoint.host;
@@ -143,7 +146,7 @@ export function invalidAnswer(what: string, where: string, cause?: unknown): App
   return new AppError('hub.answer_invalid', {
     what,
     where,
-    hint: 'try again; if it happens again, check the address of the Hub',
+    hint: 'try again; if it happens again, check the address that was asked',
     cause,
   });
 }

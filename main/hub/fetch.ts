@@ -145,14 +145,15 @@ export async function fetchModels(
   const tally = new Tally(total, onProgress);
   const orders = needs.flatMap(({ name, commit, missing }) =>
     missing.map((file) => ({
-      repository: name.repository,
-      commit,
+      address: client.address(...name.repository.split('/'), 'resolve', commit, file.name),
+      subject: { model: name.repository, revision: commit, file: file.name },
+      owner: name.repository,
       file,
       blobs: blobFolder(cache, name.repository),
     })),
   );
   await inParallel(orders, parallelDownloads, signal, async (order, stopped) => {
-    const title = `${order.repository} ${order.file.name}`;
+    const title = `${order.owner} ${order.file.name}`;
     tally.begin(title);
     await downloadFile(client, order, { signal: stopped, onBytes: (bytes) => tally.add(bytes) });
     tally.end(title);
