@@ -1,9 +1,19 @@
 /** Numbers and times as people read them; always with a fixed count of decimals, so that columns line up. */
 
 const minus = '−';
+/** Between a number and its unit, so that no line ends there. */
+const noBreak = '\u00a0';
 
 function signed(text: string): string {
   return text.startsWith('-') ? `${minus}${text.slice(1)}` : text;
+}
+
+/** The text of a value, where there is one. */
+export function known<T>(
+  value: T | null | undefined,
+  text: (value: T) => string,
+): string | undefined {
+  return value === null || value === undefined ? undefined : text(value);
 }
 
 /** A fixed number of decimals, with a real minus sign. */
@@ -42,7 +52,7 @@ export function bytes(value: number): string {
     unit++;
   }
   const decimals = unit === 0 || scaled >= 99.5 ? 0 : 1;
-  return `${scaled.toFixed(decimals)} ${units[unit] ?? ''}`;
+  return `${scaled.toFixed(decimals)}${noBreak}${units[unit] ?? ''}`;
 }
 
 /** A count of parameters: "3.2 M", "151 k", "87.5 M", "1.2 B". */
@@ -54,7 +64,7 @@ export function parameters(value: number): string {
       : value < 999.5e6
         ? [value / 1e6, 'M']
         : [value / 1e9, 'B'];
-  return `${scaled.toFixed(scaled >= 99.5 ? 0 : 1)} ${unit}`;
+  return `${scaled.toFixed(scaled >= 99.5 ? 0 : 1)}${noBreak}${unit}`;
 }
 
 /** A length of time: "under 1 s", "42 s", "3 min 05 s", "2 h 10 min". */

@@ -2,7 +2,15 @@
 import type { Draft, MethodCard, ParameterCard } from '../../../main/api/merge.ts';
 import { short } from '../../lib/format.ts';
 
-type Value = Draft['methods'][number]['parameters'][string];
+/** What differs from the defaults. */
+export type Settings = Draft['methods'][number]['parameters'];
+type Value = Settings[string];
+/** What a form gives. */
+export type ParameterValue = number | string | boolean;
+export type PickedMethod = Pick<
+  MethodCard,
+  'id' | 'title' | 'family' | 'summary' | 'formula' | 'paper' | 'parameters'
+>;
 
 interface Kind {
   /** Beside the name of a method; static merges are what one expects. */
@@ -46,10 +54,7 @@ function isDefault(card: ParameterCard, value: Value | undefined): boolean {
 }
 
 /** What an entry changes of its method's defaults: "Router depth l: 1". */
-export function changes(
-  card: MethodCard,
-  parameters: Draft['methods'][number]['parameters'],
-): string[] {
+export function changes(card: MethodCard, parameters: Settings): string[] {
   return Object.entries(card.parameters).flatMap(([name, parameter]) => {
     const value = parameters[name];
     if (value === undefined || isDefault(parameter, value)) return [];

@@ -1,21 +1,10 @@
 /** What a person can do to a project; each can be undone. */
 import type { BundledPrompts, PromptsToEdit, TaskCard } from '../../../main/api/project.ts';
-import { compute, shell } from '../../lib/connection.ts';
+import { choose } from '../../lib/choose.ts';
+import { compute } from '../../lib/connection.ts';
 import { history } from '../../lib/history.svelte.ts';
 import { project } from '../../lib/project.svelte.ts';
 import { toasts } from '../../lib/toasts.svelte.ts';
-
-type Purpose = Parameters<typeof shell.choose>[0]['purpose'];
-
-async function choose(purpose: Purpose): Promise<string[]> {
-  try {
-    const chosen = await shell.choose({ purpose });
-    return (chosen ?? []).map(({ handle }) => handle);
-  } catch (error) {
-    toasts.error(error);
-    return [];
-  }
-}
 
 /** Whether a task has a head and images, and both can be used. */
 export function isComplete({ head, headProblem, data, dataProblem }: TaskCard): boolean {
@@ -23,8 +12,8 @@ export function isComplete({ head, headProblem, data, dataProblem }: TaskCard): 
 }
 
 export async function chooseBase(): Promise<void> {
-  const [handle] = await choose('base');
-  if (handle !== undefined) await setBase(handle);
+  const [chosen] = await choose('base');
+  if (chosen !== undefined) await setBase(chosen.handle);
 }
 
 async function setBase(handle: string): Promise<void> {
@@ -32,8 +21,8 @@ async function setBase(handle: string): Promise<void> {
 }
 
 export async function chooseExperts(): Promise<void> {
-  const handles = await choose('experts');
-  if (handles.length > 0) await addExperts(handles);
+  const chosen = await choose('experts');
+  if (chosen.length > 0) await addExperts(chosen.map(({ handle }) => handle));
 }
 
 async function addExperts(handles: string[]): Promise<void> {
@@ -52,11 +41,10 @@ export async function chooseHead(task: TaskCard): Promise<void> {
   const [head] = await choose('head');
   if (head === undefined) return;
   await project.edit(`Choose the head of ${task.title}`, () =>
-    compute.project.setTask({ task: task.id, head }),
+    compute.project.setTask({ task: task.id, head: head.handle }),
   );
 }
 
-/** A system's dialog shows folders or files, so there is a purpose for either. */
 /** The class names and templates that come with the program; none where they cannot be had. */
 export async function bundledPrompts(): Promise<BundledPrompts[]> {
   try {
@@ -69,13 +57,8 @@ export async function bundledPrompts(): Promise<BundledPrompts[]> {
 
 /** A CLIP model of the person's choice, to encode class names with. */
 export async function chooseClip(): Promise<{ handle: string; title: string } | undefined> {
-  try {
-    const [chosen] = (await shell.choose({ purpose: 'base' })) ?? [];
-    return chosen;
-  } catch (error) {
-    toasts.error(error);
-    return undefined;
-  }
+  const [chosen] = await choose('base');
+  return chosen;
 }
 
 /** Whether the names were taken. */
@@ -94,9 +77,13 @@ export async function setPrompts(
   );
 }
 
+/** A system's dialog shows folders or files, so there is a purpose for either. */
 export async function chooseData(task: TaskCard, purpose: 'data' | 'data-file'): Promise<void> {
-  const [data] = await choose(purpose);
-  if (data === undefined) return;
+  const [chosen] = await choose(purpose);
+  if (chosen !== undefined) await setData(task, chosen.handle);
+}
+
+export async function setData(task: TaskCard, data: string): Promise<void> {
   await project.edit(`Choose the images of ${task.title}`, () =>
     compute.project.setTask({ task: task.id, data }),
   );

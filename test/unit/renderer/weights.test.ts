@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { WeightsMethod, WeightsPlan } from '../../../main/api/weights.ts';
+import { factsOf } from '../../../renderer/lib/model-facts.ts';
 import { byFamily } from '../../../renderer/lib/method-search.ts';
-import { factsOf } from '../../../renderer/views/weights/facts.ts';
 import {
   countOf,
   inputsText,
@@ -130,12 +130,7 @@ it('the facts of a model are one line', () => {
     madeFor: null,
     notes: [],
   };
-  expect(factsOf(card)).toEqual([
-    'architecture unknown',
-    'safetensors',
-    'BF16 and F32',
-    '1.1 B parameters',
-    '201 tensors',
-    '2.2 GB',
-  ]);
+  expect(factsOf(card)).toBe(
+    'architecture unknown · safetensors · BF16 and F32 · 1.1\u00a0B parameters · 201 tensors · 2.2\u00a0GB',
+  );
 });

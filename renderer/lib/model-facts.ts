@@ -1,8 +1,8 @@
 /** What a model is, in a line. */
-import type { WeightsCard } from '../../../main/api/weights.ts';
-import { bytes, counted, parameters } from '../../lib/format.ts';
+import type { WeightsCard } from '../../main/api/weights.ts';
+import { bytes, counted, parameters } from './format.ts';
 
-export function factsOf(card: WeightsCard): string[] {
+export function factsOf(card: WeightsCard): string {
   return [
     card.architecture ?? 'architecture unknown',
     card.format,
@@ -10,5 +10,7 @@ export function factsOf(card: WeightsCard): string[] {
     `${parameters(card.parameterCount)} parameters`,
     counted(card.tensorCount, 'tensor'),
     bytes(card.bytes),
-  ].filter((text) => text !== '');
+  ]
+    .filter((text) => text !== '')
+    .join(' · ');
 }
