@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { AdaptiveMethod } from '../main/adaptation/method.ts';
 import { adaptiveMethods } from '../main/adaptation/methods.ts';
 import { statisticsMethods } from '../main/adaptation/statistics/methods.ts';
-import { describeRange, type Parameter } from '../main/lib/parameters.ts';
+import { defaultText, describeRange, type Parameter } from '../main/lib/parameters.ts';
 import { methods } from '../main/merging/index.ts';
 import {
   families,
@@ -87,7 +87,7 @@ function imageSection(title: string, own: readonly ImageMethod[]): string {
 function parameterLines(entries: readonly (readonly [string, Parameter, string?])[]): string[] {
   return entries.map(
     ([key, parameter, each = '']) =>
-      `- \`${key}\`${each} (${describeRange(parameter)}; ${String(parameter.default)}): ${parameter.help}`,
+      `- \`${key}\`${each} (${describeRange(parameter)}; ${defaultText(parameter)}): ${parameter.help}`,
   );
 }
 

@@ -16,7 +16,7 @@ import { StepTotal } from './step-total.ts';
 export interface AdaptationTask {
   readonly images: ImageSet;
   readonly head: Head;
-  /** Predictions of the task's own expert [images, C], for distillation. */
+  /** What the task's own expert says: predictions [images, C] for distillation, features [images, e] for `representation`. */
   readonly targets?: Float32Array | undefined;
   /** Never there, so that a labelled set with a head added does not pass for a task. */
   readonly labels?: never;
@@ -89,6 +89,7 @@ export async function* adapt(
     classes: calls.classes,
     mixed: mixed ? tasks.length : undefined,
   });
+  const needsOwn = options.objective === 'task' || model.byTask !== undefined;
   const classCounts = tasks.map(({ head }) => head.weight.shape[0] ?? 0);
   try {
     for (const size of calls.sizes) await programs.get(size, state.diversity.size > 0);
@@ -111,7 +112,7 @@ export async function* adapt(
           ? betasOf(state, options, mixed ? tasks.keys() : new Set(owners))
           : {};
         const values = Object.fromEntries(state.values);
-        const own = options.objective === 'task' ? { own: ownExperts(owners, tasks.length) } : {};
+        const own = needsOwn ? { own: ownExperts(owners, tasks.length) } : {};
         const results = await executable.run({ ...inputs, ...own, ...betas, ...values });
         total.add(results, owners, { layerCount: model.config.layerCount, batch });
       }

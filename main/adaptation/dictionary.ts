@@ -10,6 +10,8 @@ export interface ExpertSet {
   readonly base: TensorMap;
   /** In recipe order. */
   readonly experts: readonly TensorMap[];
+  /** The weights of a merge of them, for methods that go on from one. */
+  readonly merged?: TensorMap;
 }
 
 export function tensorNamed(weights: TensorMap, name: string): Tensor {

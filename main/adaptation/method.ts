@@ -31,6 +31,8 @@ export interface AdaptiveMethod<Table extends ParameterTable = ParameterTable> {
   readonly summary: string;
   readonly formula: string;
   readonly parameters: Table;
+  /** Whether it goes on from another merge, `merged` of its experts' set, which its parameter `of` names. */
+  readonly onMerge?: true;
   settings(parameters: ParameterValues<Table>): AdaptationSettings;
   /**
    * What the model is made of, tensor by tensor: computed when it is asked for, so that somebody else may be served, or

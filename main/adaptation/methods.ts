@@ -11,6 +11,7 @@ import {
   type AdaptiveMethod,
 } from './method.ts';
 import type { RouterDepth } from './router.ts';
+import { createSurgery, surgeryConstants, surgerySizes } from './surgery.ts';
 import { createWemoe, wemoeConstants, wemoeSizes } from './wemoe.ts';
 
 const adaMerging = defineAdaptiveMethod({
@@ -69,4 +70,62 @@ const wemoe = defineAdaptiveMethod({
     wemoeSizes(config, routerShape(config, expertCount, depth, false)),
 });
 
-export const adaptiveMethods: readonly AdaptiveMethod[] = [adaMerging, wemoe, ...compactMethods];
+const surgery = defineAdaptiveMethod({
+  id: 'surgery',
+  title: 'Surgery',
+  paper: {
+    title: 'Representation surgery for multi-task model merging (Yang et al. 2024)',
+    url: 'https://arxiv.org/abs/2402.02705',
+  },
+  summary:
+    'Goes on from another merge: a small module for each task learns on unlabelled images to bring the merged model’s features back to those of the task’s expert. ' +
+    'Whose task an image is of must be known in use, so its accuracy is not comparable with that of merges which do without.',
+  formula: 'f̂ = f − Up_k ReLU(Down_k f), argmin Σ |f̂ − f_k|',
+  onMerge: true,
+  parameters: {
+    of: {
+      kind: 'merge',
+      title: 'Merge to go on from',
+      default: '',
+      help: 'The id of a merge before this one in the recipe that gives one set of weights, such as AdaMerging or any static merge.',
+    },
+    rank: {
+      kind: 'integer',
+      title: 'Rank r of the modules',
+      default: 16,
+      range: { min: 1, max: 4096 },
+      help: 'Of every task’s module; 16 in the paper, where larger ones gain a little more.',
+    },
+    steps: {
+      ...loopParameters.steps,
+      default: 500,
+      help: 'Each step takes one batch of every task; 100 give most of the gain.',
+    },
+    learning_rate: {
+      ...loopParameters.learning_rate,
+      help: 'Step size of Adam; 1e-3 in the paper.',
+    },
+    schedule: loopParameters.schedule,
+  },
+  settings: ({ steps, learning_rate: learningRate, schedule }) => ({
+    steps,
+    learningRate,
+    schedule,
+    objective: 'representation',
+    // Features near the experts' give the experts' classes: nothing collapses.
+    diversity: 0,
+    guard: 'off',
+    reduction: undefined,
+  }),
+  constants: (set) => surgeryConstants(set),
+  create: ({ config, experts }, { rank }, seed, constants) =>
+    createSurgery(config, { experts: experts.length, rank }, seed, constants),
+  sizes: (config, experts, { rank }) => surgerySizes(config, { experts, rank }),
+});
+
+export const adaptiveMethods: readonly AdaptiveMethod[] = [
+  adaMerging,
+  wemoe,
+  ...compactMethods,
+  surgery,
+];

@@ -11,10 +11,10 @@ import { featureSize } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
 
 /**
- * What an adaptation minimises: the entropy of predictions, their distance from the experts', or (`task`) how badly the
- * routers tell which task an image is of.
+ * What an adaptation minimises: the entropy of predictions, their distance from the experts', (`task`) how badly the
+ * routers tell which task an image is of, or (`representation`) the distance of features from the experts'.
  */
-export type Objective = 'entropy' | 'distillation' | 'task';
+export type Objective = 'entropy' | 'distillation' | 'task' | 'representation';
 
 export interface StepShape {
   /** Tasks whose images one call of the program holds, one after another; if mixed, of that many tasks' worth. */
@@ -36,9 +36,10 @@ export interface StepShape {
 
 /**
  * Inputs: `images` [T·B, c, s, s], `heads` [T, C, e], `mask` [T, 1, C], the trainables; for
- * distillation `targets` [T, B, C], the predictions of each task's own expert; for `task` `own` [T·B, K], 1 where an
- * image is of the expert's task; if guarded `diversity` [T], β by task.
- * Mixed: one head [1, C, e] of the classes of all tasks, its mask [1, T·B, C], targets [1, T·B, C], and `members`
+ * distillation `targets` [T, B, C], the predictions of each task's own expert, for `representation` [T, B, e], its
+ * features; for `task` and models that need to know the task `own` [T·B, K], 1 where an image is of the expert's task;
+ * if guarded `diversity` [T], β by task.
+ * Mixed: one head [1, C, e] of the classes of all tasks, its mask [1, T·B, C], targets [1, T·B, …], and `members`
  * [tasks, T·B] with 1/B where an image is of a task. Images that share weights under `batch-mean` are then of any task.
  * Results: `loss` = Σ over tasks of (mean objective of their images − β · entropy of their mean
  * prediction) in nats, `entropy` [T] of the predictions, `marginal` [T, C], the mean prediction, `routing/…` λ of each
@@ -52,6 +53,9 @@ export interface StepShape {
  * The objective `task` is the cross-entropy of the routing weights and the task of each image, for routers whose weights
  * are shares of 1 for every image (Twin-Merging). It needs no predictions, which are only reported.
  *
+ * The objective `representation` is the mean absolute difference of the features and those of the image's own expert
+ * (Representation Surgery); it needs no predictions either.
+ *
  * Entropy alone is least when all images get one and the same class. With β = 1 the loss is the
  * negative mutual information of image and predicted class ("information maximisation": Krause, Perona
  * and Gomes 2010; Liang, Hu and Feng 2020), which rules that out.
@@ -59,10 +63,13 @@ export interface StepShape {
 export function adaptationStep(model: MergedModel, shape: StepShape): Program {
   const g = new Builder();
   const images = g.input('images', imageShape(model.config, shape.tasks * shape.batch));
-  const { features, routing } = model.encode(g, images, {
+  const { features: encoded, routing } = model.encode(g, images, {
     reduction: shape.reduction,
     groups: shape.tasks,
   });
+  const { byTask: known } = model;
+  const own = () => g.input('own', [shape.tasks * shape.batch, known?.experts ?? 0]);
+  const features = known?.apply(g, encoded, own()) ?? encoded;
   const { p, logP, entropy, marginal, share } = (shape.mixed === undefined ? byTask : byMembership)(
     g,
     features,
@@ -73,6 +80,7 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
     entropy: () => g.sum(entropy, [0]),
     distillation: () => divergence(g, p, logP, shape),
     task: () => routingError(g, routing, shape),
+    representation: () => distance(g, features, shape),
   } satisfies Record<Objective, () => Value>;
   const objective = objectives[shape.objective ?? 'entropy']();
   const diverse = diversity(g, marginal, share, shape);
@@ -137,6 +145,15 @@ function divergence(g: Builder, p: Value, logP: Value, { batch }: StepShape): Va
   const targets = g.input('targets', g.shape(p));
   const known = g.unary('log', g.add(targets, g.fill(1e-12)));
   return g.scale(g.sum(g.mul(targets, g.sub(known, logP)), [0, 1, 2]), 1 / batch);
+}
+
+/** Σ over tasks of the mean |feature − expert's feature| of their images and of all features. */
+function distance(g: Builder, features: Value, { tasks, batch, mixed }: StepShape): Value {
+  const [count = 0, width = 0] = g.shape(features);
+  const rows = mixed === undefined ? [tasks, batch, width] : [1, count, width];
+  const gap = g.sub(g.reshape(features, rows), g.input('targets', rows));
+  const size = g.add(g.unary('relu', gap), g.unary('relu', g.unary('neg', gap)));
+  return g.scale(g.sum(size, [0, 1, 2]), 1 / (batch * width));
 }
 
 /** Σ over tasks of the mean −log of the share that the image's own expert gets, in every routed layer. */

@@ -15,6 +15,8 @@ export interface ModelSizes {
   readonly factors: number;
   /** How often an image passes the encoder. */
   readonly passes: number;
+  /** Whether nothing before the features learns, so that a step has no backward pass through the encoder. */
+  readonly frozen?: true;
 }
 
 /** Values of all tensors. */

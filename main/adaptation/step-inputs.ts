@@ -6,7 +6,7 @@ import { shuffledBatch, writeImages } from '../data/images.ts';
 import { permutation, randomStream } from '../lib/random.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { stackHeads, type Head } from '../models/head.ts';
-import type { VisionConfig } from '../models/vision-config.ts';
+import { featureSize, type VisionConfig } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
 import type { AdaptationTask } from './adapt.ts';
 import type { Objective } from './objective.ts';
@@ -64,11 +64,7 @@ export function blockCalls(
       );
       const chosen = gather(tasks, owners, step, options);
       const { images, targets } = await content(config, chosen, classes, () => 0, options);
-      const shape = [size, batch, classes];
-      return {
-        owners,
-        inputs: { images, ...heads[call], ...(targets && { targets: { shape, data: targets } }) },
-      };
+      return { owners, inputs: { images, ...heads[call], ...inRows(targets, [size, batch]) } };
     },
   };
 }
@@ -112,7 +108,7 @@ export function mixedCalls(
           heads,
           mask: { shape, data: mask },
           members: { shape: [tasks.length, owners.length], data: members },
-          ...(targets && { targets: { shape, data: targets } }),
+          ...inRows(targets, [1, owners.length]),
         },
       };
     },
@@ -164,19 +160,21 @@ function gather(
   });
 }
 
-/** Images one after another, and the experts' predictions where they are wanted. */
+/** Images one after another, and rows of what the experts say of them where they are wanted. */
 async function content(
   config: VisionConfig,
   chosen: readonly ChosenImage[],
   classes: number,
   start: (owner: number) => number,
   { objective, breathe }: StepInputOptions,
-): Promise<{ images: Tensor; targets: Float32Array | undefined }> {
+): Promise<{ images: Tensor; targets: Tensor | undefined }> {
   const shape = imageShape(config, chosen.length);
   const data = new Float32Array(elementCount(shape));
   const size = data.length / chosen.length;
-  const wanted = objective === 'distillation';
-  const targets = wanted ? new Float32Array(chosen.length * classes) : undefined;
+  const width = { distillation: classes, representation: featureSize(config), entropy: 0, task: 0 }[
+    objective
+  ];
+  const targets = new Float32Array(chosen.length * width);
   for (let at = 0; at < chosen.length;) {
     // Images of one task that follow each other are read together.
     const { task, owner } = chosen[at] ?? {};
@@ -186,18 +184,28 @@ async function content(
     const indices = chosen.slice(at, end).map(({ index }) => index);
     await writeImages(task.images, indices, data.subarray(at * size, end * size));
     indices.forEach((index, i) => {
-      targets?.set(expertRow(task, index), (at + i) * classes + start(owner));
+      if (width === 0) return;
+      const first = objective === 'distillation' ? start(owner) : 0;
+      targets.set(expertRow(task, index), (at + i) * width + first);
     });
     at = end;
     await breathe();
   }
-  return { images: { shape, data }, targets };
+  const found = width === 0 ? undefined : { shape: [chosen.length, width], data: targets };
+  return { images: { shape, data }, targets: found };
 }
 
-function expertRow({ images, targets, head }: AdaptationTask, index: number): Float32Array {
-  if (targets === undefined) throw new Error(`task ${images.task} has no targets to distil`);
-  const classes = head.weight.shape[0] ?? 0;
-  return targets.subarray(index * classes, (index + 1) * classes);
+/** The input `targets` of rows, laid out as images are. */
+function inRows(targets: Tensor | undefined, places: readonly number[]): { targets?: Tensor } {
+  if (targets === undefined) return {};
+  const { shape, data } = targets;
+  return { targets: { shape: [...places, ...shape.slice(1)], data } };
+}
+
+function expertRow({ images, targets }: AdaptationTask, index: number): Float32Array {
+  if (targets === undefined) throw new Error(`task ${images.task} has no targets of its expert`);
+  const width = targets.length / images.store.count;
+  return targets.subarray(index * width, (index + 1) * width);
 }
 
 function classCount(task: AdaptationTask | undefined): number {

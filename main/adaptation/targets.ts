@@ -1,10 +1,11 @@
-/** What the experts predict on the images of their own tasks: the targets of distillation. */
+/** What the experts make of the images of their own tasks: the targets of objectives that follow them. */
 import { imageBatch, type ImageSet } from '../data/images.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Builder } from '../graph/builder.ts';
-import type { Program } from '../graph/program.ts';
+import type { Program, Value } from '../graph/program.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { oneAhead } from '../lib/one-ahead.ts';
+import type { TensorMap } from '../lib/tensor.ts';
 import { normalise, type Head } from '../models/head.ts';
 import { staticModel, type MergedModel } from '../models/merged-model.ts';
 import type { VisionModel } from '../models/vision-model.ts';
@@ -17,18 +18,49 @@ export interface TargetOptions {
 }
 
 /** Probabilities [images, C] that `expert` gives the classes of its head. Throws CancelledError. */
-export async function expertPredictions(
+export function expertPredictions(
   engine: Engine,
   expert: VisionModel,
   { images, head }: { readonly images: ImageSet; readonly head: Head },
+  options: TargetOptions,
+): Promise<Float32Array> {
+  return outputs(
+    engine,
+    expert,
+    images,
+    options,
+    new Map([['head', head.weight]]),
+    (g, features) => {
+      const weight = g.constant('head', head.weight.shape);
+      return g.softmax(g.matmul(normalise(g, features), weight, { transposeRight: true }));
+    },
+  );
+}
+
+/** Features [images, e] of `expert`, not normalised. Throws CancelledError. */
+export function expertFeatures(
+  engine: Engine,
+  expert: VisionModel,
+  images: ImageSet,
+  options: TargetOptions,
+): Promise<Float32Array> {
+  return outputs(engine, expert, images, options, new Map(), (_g, features) => features);
+}
+
+/** One row for every image of a set: what `of` makes of its features. */
+async function outputs(
+  engine: Engine,
+  expert: VisionModel,
+  images: ImageSet,
   { batch, signal }: TargetOptions,
+  extra: TensorMap,
+  of: (g: Builder, features: Value) => Value,
 ): Promise<Float32Array> {
   const model = staticModel(expert);
-  const constants = new Map([...model.constants, ['head', head.weight]]);
-  const executable = await engine.compile(predictionProgram(model, head, batch), constants);
+  const program = outputProgram(model, batch, of);
+  const executable = await engine.compile(program, new Map([...model.constants, ...extra]));
   const { count } = images.store;
-  const classes = head.weight.shape[0] ?? 0;
-  const predictions = new Float32Array(count * classes);
+  let rows = new Float32Array();
   try {
     const batches = oneAhead(Math.ceil(count / batch), (number) => {
       const length = Math.min(batch, count - number * batch);
@@ -40,23 +72,26 @@ export async function expertPredictions(
     let done = 0;
     for await (const inputs of batches) {
       throwIfCancelled(signal);
-      const { p } = await executable.run({ images: inputs });
-      if (p === undefined) throw new Error('the prediction has no result "p"');
-      predictions.set(p.data, done);
-      done += p.data.length;
+      const { rows: found } = await executable.run({ images: inputs });
+      if (found === undefined) throw new Error('the program has no result "rows"');
+      if (done === 0) rows = new Float32Array(count * (found.shape[1] ?? 0));
+      rows.set(found.data, done);
+      done += found.data.length;
     }
   } finally {
     await executable.dispose();
   }
-  return predictions;
+  return rows;
 }
 
-/** `p` [B, C] of `images` [B, c, s, s], for batches of any size. */
-function predictionProgram(model: MergedModel, { weight }: Head, batch: number): Program {
+/** `rows` [B, …] of `images` [B, c, s, s], for batches of any size. */
+function outputProgram(
+  model: MergedModel,
+  batch: number,
+  of: (g: Builder, features: Value) => Value,
+): Program {
   const g = new Builder();
   const images = g.input('images', imageShape(model.config, batch), { batch: true });
   const { features } = model.encode(g, images, { reduction: 'per-sample', groups: 1 });
-  const head = g.constant('head', weight.shape);
-  const logits = g.matmul(normalise(g, features), head, { transposeRight: true });
-  return g.build('prediction', { p: g.softmax(logits) });
+  return g.build('outputs of an expert', { rows: of(g, features) });
 }

@@ -15,6 +15,7 @@ export const parameter = z.discriminatedUnion('kind', [
     default: z.string(),
     range: z.array(z.string()),
   }),
+  z.strictObject({ kind: z.literal('merge'), ...parameterText, default: z.literal('') }),
 ]);
 export type ParameterCard = z.output<typeof parameter>;
 

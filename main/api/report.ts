@@ -56,6 +56,8 @@ export const methodReportSchema = z.strictObject({
     .optional(),
   /** How routing weights were reduced over a batch; dynamic methods only. */
   reduction: z.strictObject({ adaptation: reduction, evaluation: reduction }).optional(),
+  /** Set where the model was told which task an image is of: other merges do without. */
+  taskKnown: z.literal(true).optional(),
   trainableParameters: count.optional(),
   /** Numbers of the merged model, of a dynamic one with its experts and routers; what pruning made 0 does not count. */
   modelParameters: count.optional(),

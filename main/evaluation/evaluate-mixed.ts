@@ -16,7 +16,12 @@ import { Tally, type TaskEvaluation } from './tally.ts';
  */
 export async function evaluateMixed(
   encoder: Encoder,
-  tasks: readonly { readonly set: LabelledSet; readonly head: Head }[],
+  tasks: readonly {
+    readonly set: LabelledSet;
+    readonly head: Head;
+    /** See TaskEvaluationOptions. */
+    readonly expert?: number | undefined;
+  }[],
   { batch, seed, signal, onImages, hold }: EvaluationOptions & { readonly seed: number },
 ): Promise<TaskEvaluation[]> {
   const all = tasks.flatMap(({ set }, task) =>
@@ -38,13 +43,14 @@ export async function evaluateMixed(
       group?.indices.push(image?.index ?? 0);
       group?.rows.push(row);
     });
-    return { groups, images: await readMixed(tasks, groups, places.length) };
+    const owners = Array.from(places, (place) => tasks[all[place]?.task ?? 0]?.expert);
+    return { groups, owners, images: await readMixed(tasks, groups, places.length) };
   });
   let done = 0;
-  for await (const { groups, images } of batches) {
+  for await (const { groups, owners, images } of batches) {
     await hold?.();
     throwIfCancelled(signal);
-    const { features, routing } = await encoder.encode(images);
+    const { features, routing } = await encoder.encode(images, owners);
     await breathe();
     for (const { task, indices, rows } of groups) {
       tallies[task]?.add(Uint32Array.from(indices), {

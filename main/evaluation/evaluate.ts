@@ -19,21 +19,32 @@ export interface EncoderOptions {
   readonly reduction: Reduction;
 }
 
+/** Of each image, the place of the expert of its task. */
+export type Owners = readonly (number | undefined)[];
+
 /** A model compiled for inference with given values of its trainables. */
 export interface Encoder {
   readonly layers: number;
-  /** Features [n, e] and, by routed layer, λ [n, K] of images [n, …]. */
-  encode(images: Tensor): Promise<EncodedImages>;
+  /**
+   * Features [n, e] and, by routed layer, λ [n, K] of images [n, …]. `owners` says of which expert's task each image
+   * is, for models that need to know it; where undefined, of none.
+   */
+  encode(images: Tensor, owners?: Owners): Promise<EncodedImages>;
   dispose(): Promise<void>;
 }
 
-/** The forward pass: `features` [B, e] and `routing/…` [G, K] from `images` [B, c, s, s] and the trainables. */
+/**
+ * The forward pass: `features` [B, e] and `routing/…` [G, K] from `images` [B, c, s, s], the trainables and, for models
+ * that need to know the task, `own` [B, K]; see TaskFeatures.
+ */
 export function encoderProgram(model: MergedModel, { batch, reduction }: EncoderOptions): Program {
   const g = new Builder();
   const images = g.input('images', imageShape(model.config, batch), { batch: true });
   const { features, routing } = model.encode(g, images, { reduction, groups: 1 });
+  const { byTask } = model;
+  const own = () => g.input('own', [batch, byTask?.experts ?? 0], { batch: true });
   return g.build('encoder', {
-    features,
+    features: byTask?.apply(g, features, own()) ?? features,
     ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
   });
 }
@@ -50,9 +61,13 @@ export async function compileEncoder(
   const executable: Executable = await engine.compile(program, model.constants);
   return {
     layers,
-    encode: async (input) => {
-      const results = await executable.run({ images: input, ...Object.fromEntries(values) });
+    encode: async (input, owners = []) => {
       const count = input.shape[0] ?? 0;
+      const results = await executable.run({
+        images: input,
+        ...(model.byTask && { own: ownRows(owners, count, model.byTask.experts) }),
+        ...Object.fromEntries(values),
+      });
       return {
         features: resultNamed(results, 'features'),
         routing: Array.from({ length: layers }, (_, layer) =>
@@ -62,6 +77,15 @@ export async function compileEncoder(
     },
     dispose: () => executable.dispose(),
   };
+}
+
+/** [images, K] with 1 where an image is of the task of expert k. */
+function ownRows(owners: Owners, images: number, experts: number): Tensor {
+  const data = new Float32Array(images * experts);
+  owners.forEach((owner, i) => {
+    if (owner !== undefined) data[i * experts + owner] = 1;
+  });
+  return { shape: [images, experts], data };
 }
 
 function resultNamed(results: Readonly<Record<string, Tensor>>, name: string): Tensor {
@@ -88,12 +112,17 @@ export interface EvaluationOptions {
   readonly hold?: () => Promise<void>;
 }
 
+export interface TaskEvaluationOptions extends EvaluationOptions {
+  /** Place of the task's expert among those of the model; undefined for a task that it has not seen. */
+  readonly expert?: number | undefined;
+}
+
 /** Runs all images of a task through an encoder. */
 export async function evaluateTask(
   encoder: Encoder,
   set: LabelledSet,
   head: Head,
-  { batch, signal, onImages, hold }: EvaluationOptions,
+  { batch, signal, onImages, hold, expert }: TaskEvaluationOptions,
 ): Promise<TaskEvaluation> {
   const count = set.labels.length;
   const tally = new Tally(set, head);
@@ -107,7 +136,10 @@ export async function evaluateTask(
   for await (const { indices, images } of batches) {
     await hold?.();
     throwIfCancelled(signal);
-    const encoded = await encoder.encode(images);
+    const encoded = await encoder.encode(
+      images,
+      Array.from(indices, () => expert),
+    );
     await breathe();
     tally.add(indices, encoded);
     onImages?.((indices[0] ?? 0) + indices.length);

@@ -21,6 +21,8 @@ export type Parameter = ParameterText &
     | { readonly kind: 'integer'; readonly default: number; readonly range: NumberRange }
     | { readonly kind: 'boolean'; readonly default: boolean }
     | { readonly kind: 'choice'; readonly default: string; readonly range: readonly string[] }
+    /** The id of a merge that stands before it in the recipe; '' is the last one. */
+    | { readonly kind: 'merge'; readonly default: '' }
   );
 
 export type ParameterTable = Readonly<Record<string, Parameter>>;
@@ -29,7 +31,9 @@ type ValueOf<P> = P extends { readonly kind: 'boolean' }
   ? boolean
   : P extends { readonly kind: 'choice'; readonly range: readonly (infer Choice)[] }
     ? Choice
-    : number;
+    : P extends { readonly kind: 'merge' }
+      ? string
+      : number;
 
 /** A value for every parameter of a table. */
 export type ParameterValues<Table extends ParameterTable = ParameterTable> = {
@@ -69,7 +73,7 @@ export function resolveParameters<Table extends ParameterTable>(
       throw new AppError('recipe.invalid_parameter', {
         what: `parameter "${key}" of method "${method.id}" is ${shown(value)}`,
         where: place(key),
-        hint: `give ${describeRange(parameter)}; the default is ${String(parameter.default)}`,
+        hint: `give ${describeRange(parameter)}; the default is ${defaultText(parameter)}`,
       });
     }
     values[key] = value ?? parameter.default;
@@ -101,6 +105,8 @@ function accepts(parameter: Parameter, value: unknown): boolean {
       return typeof value === 'boolean';
     case 'choice':
       return typeof value === 'string' && parameter.range.includes(value);
+    case 'merge':
+      return typeof value === 'string';
     case 'integer':
     case 'number': {
       if (typeof value !== 'number' || !Number.isFinite(value)) return false;
@@ -110,6 +116,11 @@ function accepts(parameter: Parameter, value: unknown): boolean {
   }
 }
 
+/** The default in words. */
+export function defaultText(parameter: Parameter): string {
+  return parameter.kind === 'merge' ? 'the last one' : String(parameter.default);
+}
+
 /** The allowed values in words, e.g. "a number from 0 to 1". */
 export function describeRange(parameter: Parameter): string {
   switch (parameter.kind) {
@@ -117,6 +128,8 @@ export function describeRange(parameter: Parameter): string {
       return 'true or false';
     case 'choice':
       return `one of ${parameter.range.join(', ')}`;
+    case 'merge':
+      return 'the id of a merge that stands before it';
     case 'integer':
       return `a whole number from ${parameter.range.min} to ${parameter.range.max}`;
     case 'number':

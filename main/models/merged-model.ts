@@ -42,8 +42,18 @@ export interface ModelForm {
   readonly [setting: string]: string | number | boolean;
 }
 
+/** What makes of an encoder's features those for images of a known task. */
+export interface TaskFeatures {
+  /** Experts, one for each task. */
+  readonly experts: number;
+  /** Features [B, e] by `own` [B, K]: 1 where an image is of the task of expert k; all 0 leaves them as they are. */
+  apply(g: Builder, features: Value, own: Value): Value;
+}
+
 export interface MergedModel {
   readonly config: VisionConfig;
+  /** There where predictions need to know which task an image is of. */
+  readonly byTask?: TaskFeatures;
   /** There where the weights depend on the image. */
   readonly form?: ModelForm;
   /**

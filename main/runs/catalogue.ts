@@ -5,6 +5,7 @@ import type { StatisticsMethod } from '../adaptation/statistics/method.ts';
 import { statisticsMethods } from '../adaptation/statistics/methods.ts';
 import { methods as staticMethods } from '../merging/index.ts';
 import type { Method } from '../merging/method.ts';
+import { AppError } from '../lib/errors.ts';
 import { flatSettings, resolveSettings, type ParameterReport } from '../merging/settings.ts';
 import {
   resolveParameters,
@@ -83,11 +84,55 @@ export function learns({ parameters }: AdaptiveMethod): boolean {
   return parameters['steps'] !== undefined;
 }
 
+/** Whether a method goes on from another merge. */
+export function goesOn(entry: RecipeMethod): boolean {
+  const found = catalogueEntry(entry.method);
+  return found.kind === 'adaptive' && found.method.onMerge === true;
+}
+
+/** Whether a method gives one set of weights, the same for every image and task. */
+function givesWeights(entry: RecipeMethod): boolean {
+  const found = catalogueEntry(entry.method);
+  if (found.kind === 'reference') return false;
+  if (found.kind !== 'adaptive') return true;
+  const parameters = resolveParameters(found.method, entry.parameters, entry.id);
+  return found.method.onMerge !== true && found.method.settings(parameters).reduction === undefined;
+}
+
+/**
+ * The merge that entry `index` of a recipe's methods goes on from: the one its parameter `of` names, or the last one
+ * before it. Throws `recipe.invalid_parameter` where there is no such merge.
+ */
+export function mergeBefore(
+  methods: readonly RecipeMethod[],
+  index: number,
+  where: ParameterPlace,
+): RecipeMethod {
+  const entry = methods[index];
+  const of = entry?.parameters['of'] ?? '';
+  const before = methods.slice(0, Math.max(0, index)).filter(givesWeights);
+  const found = of === '' ? before.at(-1) : before.find(({ id }) => id === of);
+  if (found !== undefined) return found;
+  const ids = before.map(({ id }) => id).join(', ');
+  throw new AppError('recipe.invalid_parameter', {
+    what:
+      of === ''
+        ? `method "${entry?.id ?? ''}" goes on from a merge, but there is none before it`
+        : `method "${entry?.id ?? ''}" goes on from "${String(of)}", but no merge before it that gives one set of weights is called so`,
+    where: typeof where === 'string' ? where : where('of'),
+    hint: ids === '' ? 'put a static merge or AdaMerging before it' : `name one of ${ids}`,
+  });
+}
+
 /** What recipes are checked against. */
 export const methodCatalogue: MethodCatalogue = {
   ids: [...entries.keys()],
   validate: (id, parameters, expertCount, where) => {
     allParameters(catalogueEntry(id), parameters, expertCount, where);
+  },
+  validateOrder: (methods, index, where) => {
+    const entry = methods[index];
+    if (entry !== undefined && goesOn(entry)) mergeBefore(methods, index, where);
   },
 };
 
@@ -98,6 +143,10 @@ export function titleOf(entry: RecipeMethod): string {
   const depth = entry.parameters['router_layers'] ?? router_layers?.default;
   const granularity = entry.parameters['granularity'] ?? grain?.default;
   const aim = aimOf(entry);
+  if (goesOn(entry)) {
+    const of = entry.parameters['of'] ?? '';
+    return `${method.title}${of === '' ? '' : ` on ${String(of)}`}, task known`;
+  }
   if (typeof depth === 'number') return `${method.title} l=${String(depth)}${aim}`;
   if (typeof granularity === 'string') return `${method.title} ${granularity}-wise${aim}`;
   return entry.method === entry.id ? method.title : `${method.title} (${entry.id})`;

@@ -20,11 +20,11 @@ import { staticModel, type MergedModel } from '../models/merged-model.ts';
 import { meanRouting, summariseRouting } from '../routing/summary.ts';
 import { usesImages } from './catalogue.ts';
 import type { RunInputs } from './inputs.ts';
-import type { MethodResult } from './method-result.ts';
+import { learnedIn, type MethodResult } from './method-result.ts';
 import { seenTasks } from './protocol.ts';
 import { formatRecipe, resolveRecipePaths, type Recipe } from './recipe.ts';
 import { isMerged, type Report } from './report.ts';
-import { prepareMethod } from './run-method.ts';
+import { prepareMethod } from './prepare-method.ts';
 
 export type ExportMode = 'dynamic' | 'static';
 
@@ -120,11 +120,15 @@ async function describeExport(
   const { id } = result.report;
   const entry = recipe.methods.find((method) => method.id === id);
   const resolved = resolveRecipePaths(recipe, run.recipeFolder);
-  const prepared = entry && (await prepareMethod(entry, { recipe: resolved, inputs, engine, signal }));
+  const learned = learnedIn(run.results);
+  const prepared =
+    entry && (await prepareMethod(entry, { recipe: resolved, inputs, engine, signal, learned }));
   if (prepared === undefined) throw new Error(`method ${id} has no model to export`);
 
-  const { trainables, form } = prepared.model;
-  const folding = mode === 'static' && (trainables.length > 0 || form !== undefined);
+  const { trainables, form, byTask } = prepared.model;
+  // With modules for tasks there is one set of weights already.
+  const one = byTask !== undefined || (trainables.length === 0 && form === undefined);
+  const folding = mode === 'static' && !one;
   const means = folding && result.routing.size > 0 ? averageRouting(result) : undefined;
   const model: MergedModel = folding
     ? staticModel(await foldStatic(prepared.model, result.values, means))

@@ -11,7 +11,13 @@ import type { ExpertResults } from './expert-results.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { exportRun, type FinishedRun } from './export-run.ts';
 import { loadInputs, type LoadProgress, type RunInputs } from './inputs.ts';
-import { loadMethodResult, saveMethodResult, saveRunRouting, type MethodResult } from './method-result.ts';
+import {
+  learnedIn,
+  loadMethodResult,
+  saveMethodResult,
+  saveRunRouting,
+  type MethodResult,
+} from './method-result.ts';
 import { adaptationDataText, corruptionOf, seenTasks } from './protocol.ts';
 import { recipeHash, resolveRecipePaths, type Recipe, type RecipeMethod } from './recipe.ts';
 import { formatReport, normalizedAverage, type Report } from './report.ts';
@@ -166,6 +172,7 @@ async function runMethods(
           engine: options.engine,
           signal: options.signal,
           log,
+          learned: learnedIn(results),
           onProgress: (progress) => options.onProgress?.(entry, progress),
           control: options.control,
           experts: options.experts,

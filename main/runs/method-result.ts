@@ -12,6 +12,7 @@ import { writeSafetensors, type TensorToWrite } from '../checkpoints/writer.ts';
 import { writeFileDurably } from '../lib/durable.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { readTextFile } from '../lib/text-file.ts';
+import type { Learned } from './prepare-method.ts';
 import type { RunFolder } from './run-folder.ts';
 
 export interface MethodResult {
@@ -101,6 +102,15 @@ export async function loadPredictions(
   if (present.success) return new Map(Object.entries(present.data.tasks));
   const former = Object.entries(formerPredictionsSchema.parse(json));
   return new Map(former.map(([task, predicted]) => [task, { predicted, confidence: null }]));
+}
+
+/** Where the learned values of finished methods are looked up, by id. */
+export function learnedIn(results: readonly MethodResult[]): Learned {
+  return (id) => {
+    const found = results.find(({ report }) => report.id === id);
+    if (found === undefined) throw new Error(`method ${id} has not run`);
+    return found.values;
+  };
 }
 
 /** All routing weights of a run in one file: `<method>/<task>` [images, layers, K]. */

@@ -40,7 +40,8 @@ export async function createMonitor(
         let correct = 0;
         for (let start = 0; start < sample.length; start += batch) {
           const part = sample.subarray(start, start + batch);
-          const { features } = await encoder.encode(await imageBatch(set.images, part));
+          const owners = Array.from(part, () => index);
+          const { features } = await encoder.encode(await imageBatch(set.images, part), owners);
           const scores = logits(head, features);
           const classes = set.classNames.length;
           part.forEach((image, i) => {

@@ -87,6 +87,8 @@ export interface MethodCatalogue {
     expertCount: number,
     where: ParameterPlace,
   ): void;
+  /** Refuses entry `index` where it goes on from a merge that does not stand before it. */
+  validateOrder(methods: readonly RecipeMethod[], index: number, where: ParameterPlace): void;
 }
 export type ParameterPlace = (parameter?: string) => string;
 
@@ -174,11 +176,12 @@ function checkMethods(recipe: Recipe, methods: MethodCatalogue, place: RecipePla
       const written = place(['methods', index, 'method'], ['methods', index, 'id']);
       throw unknownMethod(entry.method, methods.ids, written);
     }
-    methods.validate(entry.method, entry.parameters, seenTasks(recipe).length, (parameter) =>
+    const where: ParameterPlace = (parameter) =>
       parameter === undefined
         ? place(['methods', index, 'parameters'], ['methods', index])
-        : place(['methods', index, 'parameters', parameter], ['methods', index]),
-    );
+        : place(['methods', index, 'parameters', parameter], ['methods', index]);
+    methods.validate(entry.method, entry.parameters, seenTasks(recipe).length, where);
+    methods.validateOrder(recipe.methods, index, where);
   }
 }
 

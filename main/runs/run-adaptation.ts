@@ -9,12 +9,13 @@ import {
 } from '../adaptation/adapt.ts';
 import type { AdaptationSettings } from '../adaptation/method.ts';
 import { StepCriterion } from '../adaptation/step-criterion.ts';
-import { expertPredictions } from '../adaptation/targets.ts';
+import { expertFeatures, expertPredictions } from '../adaptation/targets.ts';
 import type { Collapse } from '../api/report.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import type { MergedModel } from '../models/merged-model.ts';
 import { tokenCount, type VisionConfig } from '../models/vision-config.ts';
+import type { VisionModel } from '../models/vision-model.ts';
 import { BestStep } from './best-step.ts';
 import { CollapseGuard, goBack } from './guard.ts';
 import { createMonitor, type Monitor } from './monitor.ts';
@@ -139,7 +140,7 @@ async function adaptSteps(
   return { stopped: undefined, collapses: guard.collapses };
 }
 
-/** Labels stay behind here: adaptation is handed images, heads and what the experts predict. */
+/** Labels stay behind here: adaptation is handed images, heads and what the experts make of the images. */
 async function adaptationTasks(
   { objective }: AdaptationSettings,
   { inputs, engine, recipe, signal }: MethodContext,
@@ -148,13 +149,18 @@ async function adaptationTasks(
   for (const [k, { unlabelled: images, head }] of inputs.tasks.entries()) {
     const unlabelled = { images, head };
     const expert = inputs.experts[k];
-    if (objective !== 'distillation' || expert === undefined) {
-      tasks.push(unlabelled);
-      continue;
-    }
     const options = { batch: recipe.evaluation.batch, signal };
-    const targets = await expertPredictions(engine, expert, unlabelled, options);
-    tasks.push({ ...unlabelled, targets });
+    const of = {
+      entropy: undefined,
+      task: undefined,
+      distillation: (model: VisionModel) => expertPredictions(engine, model, unlabelled, options),
+      representation: (model: VisionModel) => expertFeatures(engine, model, images, options),
+    }[objective];
+    tasks.push(
+      of === undefined || expert === undefined
+        ? unlabelled
+        : { ...unlabelled, targets: await of(expert) },
+    );
   }
   return tasks;
 }

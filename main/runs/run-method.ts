@@ -1,6 +1,4 @@
 /** Runs one method of a recipe: merge, adapt where it learns, evaluate on every task. */
-import type { ExpertSet } from '../adaptation/dictionary.ts';
-import type { AdaptationSettings } from '../adaptation/method.ts';
 import type { Engine } from '../engine/engine.ts';
 import {
   compileEncoder,
@@ -9,20 +7,15 @@ import {
 } from '../evaluation/evaluate.ts';
 import { evaluateMixed } from '../evaluation/evaluate-mixed.ts';
 import type { TaskEvaluation } from '../evaluation/tally.ts';
-import { breather } from '../lib/breath.ts';
-import { throwIfCancelled } from '../lib/errors.ts';
-import { elementCount, type Tensor, type TensorMap } from '../lib/tensor.ts';
-import { mergeToMemory } from '../merging/executor.ts';
-import { resolveParameters } from '../lib/parameters.ts';
-import type { ParameterReport } from '../merging/settings.ts';
+import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { staticModel, type MergedModel, type Reduction } from '../models/merged-model.ts';
-import { parameterCount } from '../models/vit.ts';
-import { allParameters, catalogueEntry, titleOf } from './catalogue.ts';
+import { titleOf } from './catalogue.ts';
 import type { RunControl } from './control.ts';
 import type { ExpertResults } from './expert-results.ts';
 import type { RunEvent } from './events.ts';
 import type { RunInputs } from './inputs.ts';
 import type { MethodResult } from './method-result.ts';
+import { prepareMethod, type Learned, type PreparedMethod } from './prepare-method.ts';
 import type { MethodReport } from './report.ts';
 import { averageAccuracy } from './report.ts';
 import { runAdaptation, type Adapted, type ResumedAdaptation } from './run-adaptation.ts';
@@ -44,6 +37,8 @@ export interface MethodContext {
   readonly inputs: RunInputs;
   readonly engine: Engine;
   readonly signal: AbortSignal | undefined;
+  /** Of the methods before this one. */
+  readonly learned: Learned;
   log(event: RunEvent): Promise<void>;
   onProgress(progress: MethodProgress): void;
   /** Without it there is no pausing, and no best step to keep. */
@@ -56,110 +51,7 @@ export interface MethodContext {
   saveState(): Promise<void>;
 }
 
-/** A model to evaluate, with what it was made from. */
-export interface PreparedMethod {
-  readonly entry: RecipeMethod;
-  readonly parameters: ParameterReport;
-  readonly model: MergedModel;
-  readonly settings: AdaptationSettings | undefined;
-  /** Numbers of the model; see the report. */
-  readonly modelParameters: number;
-}
-
 const noRouting: Reduction = 'per-sample';
-
-/** The model of a recipe's method before any adaptation; undefined for the individual models. */
-export async function prepareMethod(
-  entry: RecipeMethod,
-  context: Pick<MethodContext, 'recipe' | 'inputs' | 'engine' | 'signal'> &
-    Partial<Pick<MethodContext, 'onProgress'>>,
-): Promise<PreparedMethod | undefined> {
-  const { recipe, inputs, signal } = seenPart(context);
-  const found = catalogueEntry(entry.method);
-  const where = `method "${entry.id}" of recipe "${recipe.name}"`;
-  const parameters = allParameters(found, entry.parameters, recipe.tasks.length, where);
-  switch (found.kind) {
-    case 'reference':
-      if (found.method.id === 'individual') return undefined;
-      return ordinary(entry, parameters, staticModel(inputs.base));
-    case 'static': {
-      const weights = await mergeToMemory({
-        method: found.method,
-        parameters: entry.parameters,
-        seed: recipe.seed,
-        base: inputs.baseCheckpoint,
-        experts: inputs.expertCheckpoints,
-        signal,
-        onProgress: ({ index, total }) =>
-          context.onProgress?.({ phase: 'merging', done: index, total, unit: 'tensors' }),
-      });
-      const model = staticModel({ config: inputs.base.config, weights });
-      return ordinary(entry, parameters, model);
-    }
-    case 'statistics': {
-      const values = resolveParameters(found.method, entry.parameters, where);
-      const weights = await found.method.merge(values, {
-        engine: context.engine,
-        set: expertSet(inputs),
-        // Labels stay behind here: statistics are handed images and heads only.
-        tasks: inputs.tasks.map(({ unlabelled: images, head }) => ({ images, head })),
-        seed: recipe.seed,
-        signal,
-        onProgress: (done, total) =>
-          context.onProgress?.({ phase: 'merging', done, total, unit: 'images' }),
-      });
-      const model = staticModel({ config: inputs.base.config, weights });
-      return ordinary(entry, parameters, model);
-    }
-    case 'adaptive': {
-      const set = expertSet(inputs);
-      const values = resolveParameters(found.method, entry.parameters, where);
-      const constants = await gather(found.method.constants(set, values), signal);
-      return {
-        entry,
-        parameters,
-        model: found.method.create(set, values, recipe.seed, constants),
-        settings: found.method.settings(values),
-        modelParameters: found.method.sizes(set.config, set.experts.length, values).total,
-      };
-    }
-  }
-}
-
-/** A model of one weight set, that learned nothing here. */
-function ordinary(
-  entry: RecipeMethod,
-  parameters: ParameterReport,
-  model: MergedModel,
-): PreparedMethod {
-  const modelParameters = parameterCount(model.config);
-  return { entry, parameters, model, settings: undefined, modelParameters };
-}
-
-/** Computes tensors one after another; the process answers others in between. Throws CancelledError. */
-async function gather(
-  tensors:
-    | Iterable<readonly [name: string, tensor: Tensor]>
-    | AsyncIterable<readonly [name: string, tensor: Tensor]>,
-  signal: AbortSignal | undefined,
-): Promise<TensorMap> {
-  const gathered = new Map<string, Tensor>();
-  const breathe = breather();
-  for await (const [name, tensor] of tensors) {
-    gathered.set(name, tensor);
-    await breathe();
-    throwIfCancelled(signal);
-  }
-  return gathered;
-}
-
-function expertSet({ base, experts }: RunInputs): ExpertSet {
-  return {
-    config: base.config,
-    base: base.weights,
-    experts: experts.map(({ weights }) => weights),
-  };
-}
 
 /** Runs `entry`, going on from `resumed` where an adaptation was interrupted. */
 export async function runMethod(
@@ -220,10 +112,13 @@ async function evaluateAll(
     context.onProgress({ phase: 'evaluating', done: before + done, total, unit: 'images' });
   };
   const options = { batch, signal, onImages, hold };
+  const seen = seenTasks(recipe).map(({ id }) => id);
+  const expertOf = (id: string) => (seen.includes(id) ? seen.indexOf(id) : undefined);
   try {
     if (shared !== undefined && recipe.evaluation.mixed === true) {
       const { seed } = recipe;
-      const found = await evaluateMixed(shared, inputs.tasks, { ...options, seed });
+      const tasks = inputs.tasks.map((task) => ({ ...task, expert: expertOf(task.id) }));
+      const found = await evaluateMixed(shared, tasks, { ...options, seed });
       for (const evaluation of found) evaluations.push(await told(evaluation));
       return evaluations;
     }
@@ -261,7 +156,7 @@ function reportOf(
   const trainable = prepared?.model.trainables.reduce((n, { shape }) => n + elementCount(shape), 0);
   return {
     id: entry.id,
-    title: titleOf(entry),
+    title: titleOf(prepared?.entry ?? entry),
     average: averageAccuracy(
       accuracy,
       seenTasks(recipe).map(({ id }) => id),
@@ -273,6 +168,7 @@ function reportOf(
     method: entry.method,
     ...(prepared === undefined ? {} : { parameters: { ...prepared.parameters } }),
     ...(reduction === undefined ? {} : { reduction }),
+    ...(prepared?.model.byTask && { taskKnown: true as const }),
     ...(trainable === undefined || trainable === 0 ? {} : { trainableParameters: trainable }),
     ...(prepared === undefined ? {} : { modelParameters: prepared.modelParameters }),
     ...(stopped === undefined ? {} : { stoppedAt: stopped.step, keptStep: stopped.keptStep }),

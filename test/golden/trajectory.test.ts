@@ -1,100 +1,30 @@
 /** Twenty steps of WEMoE and of layer-wise AdaMerging as PyTorch takes them (trajectory.py). */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { createAdaMerging } from '../../main/adaptation/adamerging.ts';
-import {
-  adapt,
-  initialState,
-  type AdaptationState,
-  type AdaptationTask,
-} from '../../main/adaptation/adapt.ts';
+import { adapt, initialState, type AdaptationState } from '../../main/adaptation/adapt.ts';
 import { adaptationStep } from '../../main/adaptation/objective.ts';
 import { createWemoe } from '../../main/adaptation/wemoe.ts';
-import { openSafetensors } from '../../main/checkpoints/safetensors.ts';
-import { imageBatch, shuffledBatch, type Normalisation } from '../../main/data/images.ts';
 import { openEngine } from '../../main/engine/registry.ts';
 import { compileEncoder } from '../../main/evaluation/evaluate.ts';
-import { argmax } from '../../main/evaluation/tally.ts';
 import { gradientName } from '../../main/graph/gradient.ts';
 import type { Tensor } from '../../main/lib/tensor.ts';
-import { logits, stackHeads, type Head } from '../../main/models/head.ts';
-import type { MergedModel, Reduction } from '../../main/models/merged-model.ts';
-import { parseVisionConfig } from '../../main/models/vision-config.ts';
+import { logits, stackHeads } from '../../main/models/head.ts';
+import type { MergedModel } from '../../main/models/merged-model.ts';
 import { expectClose, named } from '../support/values.ts';
+import {
+  firstImages,
+  golden,
+  heads,
+  predictionsOf,
+  readTensors,
+  seed,
+  set,
+  tasks,
+  type GoldenCase,
+} from './trajectory-inputs.ts';
 
-interface Golden {
-  readonly config: unknown;
-  readonly steps: number;
-  readonly batch: number;
-  readonly lambda: number;
-  readonly normalisation: Normalisation;
-  readonly cases: readonly GoldenCase[];
-}
-
-interface GoldenCase {
-  readonly name: string;
-  /** Null for AdaMerging. */
-  readonly reduction: Reduction | null;
-  readonly learningRate: number;
-  /** Numbers of updates after which the values are in the fixture. */
-  readonly recorded: readonly number[];
-}
-
-const folder = new URL('trajectory/', import.meta.url);
-const golden = JSON.parse(readFileSync(new URL('cases.json', folder), 'utf8')) as Golden;
-const { steps, batch, lambda, normalisation } = golden;
-const config = parseVisionConfig(golden.config, { where: 'cases.json', projected: false });
+const { steps, batch, lambda } = golden;
 const engines = ['onnx', 'tfjs-wasm'] as const;
-const seed = 5;
-
-/** All tensors of a fixture, by the first part of their names. */
-async function readTensors(name: string): Promise<Map<string, Map<string, Tensor>>> {
-  const file = await openSafetensors(fileURLToPath(new URL(`${name}.safetensors`, folder)));
-  const parts = new Map<string, Map<string, Tensor>>();
-  for (const full of file.tensors.keys()) {
-    const [part = '', ...rest] = full.split('/');
-    const group = parts.get(part) ?? new Map<string, Tensor>();
-    parts.set(part, group.set(rest.join('/'), await file.read(full)));
-  }
-  await file.close();
-  return parts;
-}
-
-const inputs = await readTensors('inputs');
-const part = (name: string) => inputs.get(name) ?? new Map<string, Tensor>();
-const set = {
-  config,
-  base: part('base'),
-  experts: [part('expert0'), part('expert1'), part('expert2')],
-};
-const heads: Head[] = [...part('head')].map(([task, weight]) => ({ task, weight }));
-
-/** A task whose batch of step s holds the fixture's images of step s: they lie where the shuffled order looks. */
-const tasks: AdaptationTask[] = heads.map((head) => {
-  const source = part('pixels').get(head.task)!.data;
-  const count = steps * batch;
-  const bytes = source.length / count;
-  const pixels = new Uint8Array(source.length);
-  for (let step = 0; step < steps; step++) {
-    const places = shuffledBatch([seed, 'adaptation', head.task], count, batch, step);
-    places.forEach((place, i) => {
-      const start = (step * batch + i) * bytes;
-      pixels.set(source.subarray(start, start + bytes), place * bytes);
-    });
-  }
-  const store = { size: config.imageSize, count, pixels };
-  return { head, images: { task: head.task, store, normalisation } };
-});
-
-/** The images of the first step, task by task. */
-async function firstImages(): Promise<Tensor[]> {
-  return Promise.all(
-    tasks.map(({ images, head: { task } }) =>
-      imageBatch(images, shuffledBatch([seed, 'adaptation', task], steps * batch, batch, 0)),
-    ),
-  );
-}
 
 function modelOf({ reduction }: GoldenCase): MergedModel {
   if (reduction === null)
@@ -113,7 +43,7 @@ describe.each(golden.cases)('$name', (each) => {
   const reduction = each.reduction ?? 'per-sample';
 
   it.each(engines)('the first gradient, on %s', async (id) => {
-    const fixture = await readTensors(each.name);
+    const fixture = await readTensors(`trajectory/${each.name}`);
     const classes = Math.max(...heads.map(({ weight }) => weight.shape[0]!));
     const shape = { tasks: tasks.length, batch, classes, reduction };
     const engine = await openEngine(id);
@@ -139,7 +69,7 @@ describe.each(golden.cases)('$name', (each) => {
   });
 
   it.each(engines)('loss and parameters of twenty steps, then predictions, on %s', async (id) => {
-    const fixture = await readTensors(each.name);
+    const fixture = await readTensors(`trajectory/${each.name}`);
     const history = fixture.get('values')!;
     const state = initialState(model);
     for (const name of state.values.keys()) state.values.set(name, rowOf(history.get(name)!, 0));
@@ -214,11 +144,7 @@ describe.each(golden.cases)('$name', (each) => {
       found.forEach((logit, i) =>
         expect(Math.abs(logit - wanted.logits.data[i]!)).toBeLessThan(1e-3),
       );
-      const predictions = (all: Float32Array) =>
-        Array.from({ length: batch }, (_, i) =>
-          argmax(all.subarray(i * classes, (i + 1) * classes)),
-        );
-      expect(predictions(found)).toEqual(predictions(wanted.logits.data));
+      expect(predictionsOf(found, classes)).toEqual(predictionsOf(wanted.logits.data, classes));
     }
     await encoder.dispose();
   }

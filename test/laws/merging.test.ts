@@ -127,6 +127,8 @@ function parameterValue(parameter: Parameter): fc.Arbitrary<unknown> {
       return fc.boolean();
     case 'choice':
       return fc.constantFrom(...parameter.range);
+    case 'merge':
+      throw new Error('methods of weights go on from no other merge');
     case 'integer':
       return fc.integer(parameter.range);
     case 'number':

@@ -9,7 +9,8 @@ import { AppError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
 import { loadInputs } from '../../runs/inputs.ts';
 import { readRecipe, resolveRecipePaths } from '../../runs/recipe.ts';
-import { prepareMethod, type PreparedMethod } from '../../runs/run-method.ts';
+import { initialValues, type MergedModel } from '../../models/merged-model.ts';
+import { prepareMethod, type PreparedMethod } from '../../runs/prepare-method.ts';
 import { defineCommand } from '../command.ts';
 
 export const dump = defineCommand({
@@ -35,7 +36,9 @@ export const dump = defineCommand({
     const inputs = await loadInputs(resolved, () => undefined, signal);
     try {
       const engine = await createEngine('onnx');
-      const context = { recipe: resolved, inputs, engine, signal };
+      // A program is the same whatever a merge before has learned.
+      const learned = (_id: string, model: MergedModel) => initialValues(model);
+      const context = { recipe: resolved, inputs, engine, signal, learned };
       const prepared = entry && (await prepareMethod(entry, context));
       if (prepared === undefined) {
         throw new AppError('recipe.unknown_method', {

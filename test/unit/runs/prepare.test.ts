@@ -2,11 +2,12 @@ import { expect, it } from 'vitest';
 import { CancelledError } from '../../../main/lib/errors.ts';
 import { elementCount } from '../../../main/lib/tensor.ts';
 import type { VisionConfig } from '../../../main/models/vision-config.ts';
+import type { Tensor } from '../../../main/lib/tensor.ts';
 import { visionTensors } from '../../../main/models/vit.ts';
 import { createReferenceEngine } from '../../../main/engine/reference/engine.ts';
 import type { RunInputs } from '../../../main/runs/inputs.ts';
 import { parseRecipe } from '../../../main/runs/recipe.ts';
-import { prepareMethod } from '../../../main/runs/run-method.ts';
+import { prepareMethod } from '../../../main/runs/prepare-method.ts';
 import { tinyConfig } from '../../support/tiny-models.ts';
 
 /** 14 million weights: enough that their task vectors take longer than a breath. */
@@ -48,6 +49,7 @@ it.each(['wemoe', 'adamerging'])(
       recipe,
       inputs: inputs as RunInputs,
       engine: createReferenceEngine(),
+      learned: () => new Map<string, Tensor>(),
     };
     const cancel = new AbortController();
     setImmediate(() => cancel.abort());

@@ -37,6 +37,7 @@ const methods: MethodCatalogue = {
       });
     }
   },
+  validateOrder: () => undefined,
 };
 
 function faultOf(text: string): AppError {
