@@ -1,5 +1,5 @@
 /** Shows a run in a terminal: what is going on while it runs, table and heatmap when it is done. */
-import type { ChosenEngine } from '../engine/registry.ts';
+import type { ChosenEngine } from '../engine/choice.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { formats } from '../exporting/export.ts';
 import { summariseRouting } from '../routing/summary.ts';

@@ -2,7 +2,17 @@
 import type { Program } from '../graph/program.ts';
 import type { Tensor, TensorMap } from '../lib/tensor.ts';
 
-export type EngineId = 'onnx' | 'tfjs' | 'reference';
+export type EngineId =
+  'onnx' | 'onnx-webgpu' | 'onnx-cuda' | 'onnx-directml' | 'onnx-coreml' | 'tfjs' | 'reference';
+
+/** The card that an engine computes on, where that can be found out. */
+export interface Adapter {
+  readonly name: string;
+  /** Version of the driver, or its library where that is all it tells. */
+  readonly driver: string;
+  /** Whether a program on the processor plays the card: correct, and slower than the processor itself. */
+  readonly software: boolean;
+}
 
 export interface EngineDescription {
   readonly id: EngineId;
@@ -11,6 +21,7 @@ export interface EngineDescription {
   readonly device: 'cpu' | 'gpu';
   readonly precision: 'fp32';
   readonly threads: number;
+  readonly adapter?: Adapter;
 }
 
 export interface Executable {

@@ -10,7 +10,7 @@ import { exportRun, type RunExport } from '../runs/export-run.ts';
 import { loadInputs } from '../runs/inputs.ts';
 import { loadFinishedRun } from '../runs/job.ts';
 import { engineToGoOn } from '../runs/run-engine.ts';
-import { readRunRecipe, readRunReport, type RunFolder } from '../runs/run-folder.ts';
+import { readRunReport, type RunFolder } from '../runs/run-folder.ts';
 import { exportChoices, type Averages } from './export-choices.ts';
 import { callError } from './failures.ts';
 import { implementer } from './implementer.ts';
@@ -60,8 +60,7 @@ async function runExport(
   onStage('loading');
   const target = await targetOf(input, session);
   await readRunReport(run); // Says what is missing before anything is loaded.
-  const { recipe } = await readRunRecipe(run);
-  const engine = await engineToGoOn(run, recipe);
+  const engine = await engineToGoOn(run);
   const finished = await loadFinishedRun(run, engine, (absolute) =>
     loadInputs(absolute, undefined, signal),
   );

@@ -3,7 +3,7 @@ import type { Failure } from '../api/common.ts';
 import type { Draft, Finding } from '../api/merge.ts';
 import type { TaskCard } from '../api/project.ts';
 import { corruptionNamed } from '../data/corruptions/corruptions.ts';
-import { createEngine } from '../engine/registry.ts';
+import { createEngine } from '../engine/choice.ts';
 import { AppError } from '../lib/errors.ts';
 import { allParameters, catalogueEntry, methodCatalogue } from '../runs/catalogue.ts';
 import { stepsOf } from '../runs/earlier-runs.ts';

@@ -1,7 +1,7 @@
 /** One run in progress: what it is doing, how fast, and who is told. */
 import type { Failure } from '../api/common.ts';
 import type { RunProgress, RunState } from '../api/runs.ts';
-import type { ChosenEngine } from '../engine/registry.ts';
+import type { ChosenEngine } from '../engine/choice.ts';
 import { CancelledError } from '../lib/errors.ts';
 import { RateWindow } from '../lib/rate.ts';
 import { RunControl } from '../runs/control.ts';

@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import type { Failure } from '../api/common.ts';
 import type { Draft, Finding, Plan } from '../api/merge.ts';
-import type { ChosenEngine } from '../engine/registry.ts';
+import type { ChosenEngine } from '../engine/choice.ts';
 import { AppError } from '../lib/errors.ts';
 import type { MethodSeconds } from '../runs/estimate.ts';
 import { formatRecipe, resolveRecipePaths, type Recipe } from '../runs/recipe.ts';
@@ -22,7 +22,7 @@ export async function planOf(draft: Draft, session: Session): Promise<Plan> {
   }
   const recipe = recipeOf(draft, project);
   const absolute = resolveRecipePaths(recipe, project.folder);
-  const engine = await engineOf(recipe);
+  const engine = await engineOf(recipe, project.folder);
   const estimate = await session.estimates.estimate(absolute, project.folder, engine);
   findings.push(...(await roomFindings(draft, estimate, project.folder)));
   return { findings, estimate, recipe: formatRecipe(recipe) };
@@ -82,7 +82,7 @@ export async function startRun(draft: Draft, session: Session): Promise<RunFolde
     const wrong = findings.find(({ severity }) => severity === 'error');
     if (wrong !== undefined) throw errorOf(wrong.failure);
     const recipe = recipeOf(draft, project);
-    const engine = await engineOf(recipe);
+    const engine = await engineOf(recipe, project.folder);
     const expected = await expectedTimes(recipe, project.folder, engine, session);
     const created = await createRun(project.folder, recipe, project.folder);
     return { run: created, recipe, engine, expected };
@@ -94,7 +94,7 @@ export async function startRun(draft: Draft, session: Session): Promise<RunFolde
 export async function resumeRun(run: RunFolder, session: Session): Promise<void> {
   await session.jobs.start(async () => {
     const { recipe, folder } = await readRunRecipe(run);
-    const engine = await engineToGoOn(run, recipe);
+    const engine = await engineToGoOn(run);
     return { run, recipe, engine, expected: await expectedTimes(recipe, folder, engine, session) };
   });
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { Engine } from '../engine/engine.ts';
-import type { ChosenEngine } from '../engine/registry.ts';
+import type { ChosenEngine } from '../engine/choice.ts';
 import { AppError, CancelledError } from '../lib/errors.ts';
 import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
 import type { RunControl } from './control.ts';

@@ -1,32 +1,66 @@
 /** The engine of a run: the one its recipe names, or the one it began on. */
-import {
-  createEngine,
-  engineListingIds,
-  openEngine,
-  type ChosenEngine,
-} from '../engine/registry.ts';
+import { openModel } from '../checkpoints/open-model.ts';
+import type { BlockShape } from '../engine/calibration-step.ts';
+import { createEngine, type ChoiceOptions, type ChosenEngine } from '../engine/choice.ts';
+import { engineListingIds, openEngine } from '../engine/registry.ts';
+import { modelPath } from '../hub/local.ts';
+import { tokenCount } from '../models/vision-config.ts';
+import { visionArchitecture } from '../models/vision-model.ts';
 import { readEvents } from './events.ts';
 import type { Recipe } from './recipe.ts';
-import type { RunFolder } from './run-folder.ts';
+import { readRunRecipe, type RunFolder } from './run-folder.ts';
 import { engineText } from './run-start.ts';
 
-/** Throws `engine.unavailable`. */
-export function engineOf({ engine }: Pick<Recipe, 'engine'>): Promise<ChosenEngine> {
-  const { id = 'auto', threads } = engine ?? {};
-  return createEngine(id, threads === undefined ? {} : { threads });
+/** `folder` is what the recipe's paths are relative to. Throws `engine.unavailable`. */
+export async function engineOf(
+  recipe: Pick<Recipe, 'engine' | 'base' | 'adaptation'>,
+  folder: string,
+): Promise<ChosenEngine> {
+  const { id = 'auto', threads } = recipe.engine ?? {};
+  const shape = id === 'auto' ? await blockShape(recipe, folder) : undefined;
+  return createEngine(id, { ...threadsOption(threads), ...(shape && { shape }) });
 }
 
 /** Where the recipe leaves the choice open, the engine the run began on: measuring might choose another. */
-export async function engineToGoOn(run: RunFolder, recipe: Recipe): Promise<ChosenEngine> {
+export async function engineToGoOn(run: RunFolder): Promise<ChosenEngine> {
+  const { recipe, folder } = await readRunRecipe(run);
   const { id = 'auto', threads } = recipe.engine ?? {};
   const [first] = await readEvents(run.eventsPath);
-  if (id !== 'auto' || first?.type !== 'run.started') return engineOf(recipe);
+  if (id !== 'auto' || first?.type !== 'run.started') return engineOf(recipe, folder);
   for (const listed of engineListingIds) {
-    const options = threads === undefined ? {} : { threads };
-    const engine = await openEngine(listed, options).catch(() => undefined);
+    const engine = await openEngine(listed, threadsOption(threads)).catch(() => undefined);
     if (engine !== undefined && engineText(engine) === first.engine) {
       return { ...engine, reason: 'the run began on it' };
     }
   }
-  return engineOf(recipe);
+  return engineOf(recipe, folder);
+}
+
+function threadsOption(threads: number | undefined): Pick<ChoiceOptions, 'threads'> {
+  return threads === undefined ? {} : { threads };
+}
+
+/** What a block of the recipe's model computes at once; undefined when its base model cannot be opened. */
+export async function blockShape(
+  { base, adaptation: { batch } }: Pick<Recipe, 'base' | 'adaptation'>,
+  folder: string,
+): Promise<BlockShape | undefined> {
+  try {
+    const checkpoint = await openModel(modelPath(folder, base));
+    try {
+      const config = visionArchitecture(checkpoint);
+      return {
+        images: batch,
+        tokens: tokenCount(config),
+        width: config.hiddenSize,
+        hidden: config.intermediateSize,
+        heads: config.headCount,
+      };
+    } finally {
+      await checkpoint.close();
+    }
+  } catch {
+    // Whoever opens it to merge says what is wrong with it.
+    return undefined;
+  }
 }

@@ -13,7 +13,7 @@ import { openModel } from '../checkpoints/open-model.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import { writeSafetensors } from '../checkpoints/writer.ts';
 import type { Engine } from '../engine/engine.ts';
-import { createEngine } from '../engine/registry.ts';
+import { createEngine } from '../engine/choice.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import {

@@ -1,6 +1,6 @@
 /** Running jobs of tiny projects in tests, and what must be the same about every finished run. */
-import type { ChosenEngine } from '../../main/engine/registry.ts';
-import { createEngine } from '../../main/engine/registry.ts';
+import type { ChosenEngine } from '../../main/engine/choice.ts';
+import { createEngine } from '../../main/engine/choice.ts';
 import { tinyConfig } from './tiny-models.ts';
 import { filesBelow } from './files.ts';
 import type { RunFolder } from '../../main/runs/run-folder.ts';

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { adaptationStep } from '../../adaptation/objective.ts';
 import { describeLowering } from '../../engine/onnx/model.ts';
-import { createEngine } from '../../engine/registry.ts';
+import { createEngine } from '../../engine/choice.ts';
 import { encoderProgram } from '../../evaluation/evaluate.ts';
 import { printProgram } from '../../graph/print.ts';
 import type { Program } from '../../graph/program.ts';

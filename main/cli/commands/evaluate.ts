@@ -5,9 +5,10 @@ import type { LabelledSet } from '../../data/labelled.ts';
 import { openLabelledSet, spriteSheetAt } from '../../data/labelled-set.ts';
 import { readNormalisation, readPreprocessing } from '../../data/preprocessing.ts';
 import { describeSpriteSheet } from '../../data/sprite-sheet.ts';
-import { createEngine } from '../../engine/registry.ts';
+import { createEngine } from '../../engine/choice.ts';
 import { compileEncoder, evaluateTask } from '../../evaluation/evaluate.ts';
 import { loadExported } from '../../exporting/load.ts';
+import { expertOf } from '../../exporting/source.ts';
 import { AppError } from '../../lib/errors.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import { loadHead, type Head } from '../../models/head.ts';
@@ -41,7 +42,7 @@ export const evaluate = defineCommand({
     },
   },
   async run({ tasks, heads }, [path = ''], { signal, progress }) {
-    const { model, values, normalisation, headOf } = await openModel(path, heads);
+    const { model, values, normalisation, headOf, experts } = await openModel(path, heads);
     const engine = await createEngine('onnx');
     const encoder = await compileEncoder(engine, model, values, { batch, reduction: 'per-sample' });
     const results: { task: string; title: string; images: number; accuracy: number }[] = [];
@@ -59,6 +60,7 @@ export const evaluate = defineCommand({
           batch,
           signal,
           onImages,
+          expert: expertOf(experts, task),
         });
         results.push({ task, title: set.title, images, accuracy });
       }
@@ -75,11 +77,13 @@ interface OpenedModel {
   readonly values: ReadonlyMap<string, Tensor>;
   readonly normalisation: Awaited<ReturnType<typeof readNormalisation>>;
   readonly headOf: (task: string, set: LabelledSet) => Promise<Head>;
+  /** Called like their tasks; empty where the model is told of none. */
+  readonly experts: readonly string[];
 }
 
 async function openModel(path: string, heads: string | undefined): Promise<OpenedModel> {
   if (heads === undefined && existsSync(join(path, 'heads'))) {
-    const { model, values, normalisation, tasks } = await loadExported(path);
+    const { model, values, normalisation, tasks, experts } = await loadExported(path);
     const headOf = (task: string) => {
       const found = tasks.find(({ head }) => head.task === task);
       if (found !== undefined) return Promise.resolve(found.head);
@@ -89,7 +93,7 @@ async function openModel(path: string, heads: string | undefined): Promise<Opene
         `it has heads for: ${tasks.map((t) => t.head.task).join(', ')}`,
       );
     };
-    return { model, values, normalisation, headOf };
+    return { model, values, normalisation, headOf, experts };
   }
   const checkpoint = await openCheckpoint(path);
   try {
@@ -100,6 +104,7 @@ async function openModel(path: string, heads: string | undefined): Promise<Opene
       values: new Map(),
       normalisation: await readNormalisation(path),
       headOf: (task) => openHead(heads, task, features, path),
+      experts: [],
     };
   } finally {
     await checkpoint.close();

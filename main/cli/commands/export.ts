@@ -1,4 +1,4 @@
-import { createEngine } from '../../engine/registry.ts';
+import { createEngine } from '../../engine/choice.ts';
 import { exportRun, type RunExport } from '../../runs/export-run.ts';
 import { loadInputs } from '../../runs/inputs.ts';
 import { loadFinishedRun } from '../../runs/job.ts';

@@ -1,6 +1,6 @@
 import { executePlan } from '../../merging/streaming/execute-plan.ts';
 import { recordThroughput } from '../../merging/planning/throughput.ts';
-import { createEngine } from '../../engine/registry.ts';
+import { createEngine } from '../../engine/choice.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
 import { exportRun } from '../../runs/export-run.ts';
 import { loadInputs } from '../../runs/inputs.ts';

@@ -28,7 +28,7 @@ export const run = defineCommand({
     if (existsSync(join(path, 'run.json'))) {
       const folder = await openRun(path);
       const recipe = await readRecipe(folder.recipePath, methodCatalogue);
-      const engine = await engineToGoOn(folder, recipe);
+      const engine = await engineToGoOn(folder);
       const watched = watchJob(context.progress, recipe, engine);
       return execute(folder, context, { engine, ...watched });
     }
@@ -47,7 +47,7 @@ export async function startRun(
 ): Promise<CommandResult> {
   const recipe = await readRecipe(recipePath, methodCatalogue);
   const folder = await recipeFolder(recipePath);
-  const engine = await engineOf(recipe);
+  const engine = await engineOf(recipe, folder);
   const watched = watchJob(context.progress, recipe, engine);
   const resolved = resolveRecipePaths(recipe, folder);
   const inputs = await loadInputs(resolved, watched.onLoad, context.signal);

@@ -7,8 +7,11 @@ import type { Program } from '../../graph/program.ts';
 import { writing } from '../../lib/durable-file.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import { tensorsFor } from '../check-inputs.ts';
-import type { Engine, Executable } from '../engine.ts';
+import type { Adapter, Engine, EngineDescription, Executable } from '../engine.ts';
+import { computeFailure } from './failures.ts';
 import { encodeProgram, layOutExternally, type ExternalRange } from './model.ts';
+import { providerOverrides } from './overrides.ts';
+import { backendOf, providerTitle, type GpuProvider } from './providers.ts';
 
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
   version: string;
@@ -19,15 +22,34 @@ export interface OnnxOptions {
   readonly threads?: number;
   /** Constants above this many bytes in all go through a mapped file instead of a protobuf message. */
   readonly inlineLimit?: number;
+  /** Where it computes; on the processor unless it says so. */
+  readonly on?: OnnxDevice;
 }
 
-/** ONNX Runtime on the CPU: the default engine where there is no GPU. */
+export interface OnnxDevice {
+  readonly provider: GpuProvider;
+  readonly adapter: Adapter | undefined;
+}
+
+/** What programs are compiled for. */
+interface Target {
+  readonly title: string;
+  readonly provider: GpuProvider | 'cpu';
+  readonly options: ort.InferenceSession.SessionOptions;
+}
+
+/**
+ * ONNX Runtime, on the processor or by one of its providers. Constants are initializers of the session, so a provider
+ * puts them on its device once; inputs go there and results come back at every run, and all of them are wanted by the
+ * caller: there is nothing to leave on the device in between.
+ */
 export function createOnnxEngine({
   threads = availableParallelism(),
   inlineLimit = 256 * 2 ** 20,
+  on,
 }: OnnxOptions = {}): Engine {
   const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: ['cpu'],
+    executionProviders: [on === undefined ? 'cpu' : backendOf(on.provider)],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -37,33 +59,58 @@ export function createOnnxEngine({
     // step on a busy two-core machine), the window included.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   };
+  const description = describe(threads, on);
+  const target: Target = { title: description.title, provider: on?.provider ?? 'cpu', options };
   return {
-    description: {
-      id: 'onnx',
-      title: `ONNX Runtime ${version}`,
-      device: 'cpu',
-      precision: 'fp32',
-      threads,
-    },
+    description,
     compile: async (program, constants) => {
       const tensors = tensorsFor(program, 'constant', constants);
       let bytes = 0;
       for (const { data } of tensors.values()) bytes += data.byteLength;
-      if (bytes > inlineLimit) return compileFromFile(program, tensors, options);
-      const session = await ort.InferenceSession.create(encodeProgram(program, tensors), options);
+      if (bytes > inlineLimit) return compileFromFile(program, tensors, target);
+      const overrides = providerOverrides[target.provider];
+      const model = encodeProgram(program, tensors, new Map(), { overrides });
+      const session = await createSession(model, target);
       return {
-        run: (inputs) => runSession(program, session, inputs),
+        run: (inputs) => runSession(program, session, inputs, target),
         dispose: () => session.release(),
       } satisfies Executable;
     },
   };
 }
 
+function describe(threads: number, on: OnnxDevice | undefined): EngineDescription {
+  const common = { precision: 'fp32', threads } as const;
+  const title = `ONNX Runtime ${version}`;
+  if (on === undefined) return { id: 'onnx', title, device: 'cpu', ...common };
+  return {
+    id: `onnx-${on.provider}`,
+    title: `${title}, ${providerTitle(on.provider)}`,
+    device: 'gpu',
+    ...common,
+    ...(on.adapter && { adapter: on.adapter }),
+  };
+}
+
+/** A device may refuse the constants already. */
+async function createSession(
+  model: Uint8Array | string,
+  { options, title }: Target,
+): Promise<ort.InferenceSession> {
+  try {
+    return await (typeof model === 'string'
+      ? ort.InferenceSession.create(model, options)
+      : ort.InferenceSession.create(model, options));
+  } catch (error) {
+    throw computeFailure(error, title);
+  }
+}
+
 /** The runtime maps the weight file, so it can mostly be removed as soon as the session exists. */
 async function compileFromFile(
   program: Program,
   constants: ReadonlyMap<string, Tensor>,
-  options: ort.InferenceSession.SessionOptions,
+  target: Target,
 ): Promise<Executable> {
   const prefix = join(tmpdir(), `mergewright-session-${String(process.pid)}-`);
   const folder = await writing(prefix, mkdtemp(prefix));
@@ -73,10 +120,12 @@ async function compileFromFile(
     const weights = join(folder, 'weights.bin');
     await writing(weights, writeConstants(weights, constants, ranges));
     const path = join(folder, 'model.onnx');
-    await writing(path, writeFile(path, encodeProgram(program, constants, ranges)));
-    const session = await ort.InferenceSession.create(path, options);
+    const overrides = providerOverrides[target.provider];
+    const model = encodeProgram(program, constants, ranges, { overrides });
+    await writing(path, writeFile(path, model));
+    const session = await createSession(path, target);
     return {
-      run: (inputs) => runSession(program, session, inputs),
+      run: (inputs) => runSession(program, session, inputs, target),
       dispose: async () => {
         await session.release();
         await remove();
@@ -112,12 +161,15 @@ async function runSession(
   program: Program,
   session: ort.InferenceSession,
   inputs: Readonly<Record<string, Tensor>>,
+  { title }: Target,
 ): Promise<Record<string, Tensor>> {
   const feeds: Record<string, ort.Tensor> = {};
   for (const [name, { data, shape }] of tensorsFor(program, 'input', inputs)) {
     feeds[name] = new ort.Tensor('float32', data, shape);
   }
-  const outputs = await session.run(feeds);
+  const outputs = await session.run(feeds).catch((error: unknown) => {
+    throw computeFailure(error, title);
+  });
   return Object.fromEntries(
     program.results.map(({ name }) => {
       const output = outputs[name];

@@ -69,6 +69,9 @@ interface Context<Attributes> {
 
 type Lowering<Attributes> = (context: Context<Attributes>) => string;
 
+/** What a provider wants lowered otherwise. */
+export type Overrides = { readonly [Name in OpName]?: Lowering<OpAttributes[Name]> };
+
 function node(opType: string): Lowering<unknown> {
   return ({ to, inputs }) => to.emit(opType, inputs);
 }
@@ -151,6 +154,10 @@ const lowerings = {
 } satisfies { readonly [Name in OpName]: Lowering<OpAttributes[Name]> };
 
 /** Emits the nodes of one equation; returns the name of its output. */
-export function lower(op: OpName, context: Context<OpAttributes[OpName]>): string {
-  return (lowerings[op] as Lowering<OpAttributes[OpName]>)(context);
+export function lower(
+  op: OpName,
+  context: Context<OpAttributes[OpName]>,
+  overrides: Overrides = {},
+): string {
+  return ((overrides[op] ?? lowerings[op]) as Lowering<OpAttributes[OpName]>)(context);
 }

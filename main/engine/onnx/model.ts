@@ -2,7 +2,7 @@
 import type { Program, Value } from '../../graph/program.ts';
 import { shapeOf } from '../../graph/program.ts';
 import type { Tensor } from '../../lib/tensor.ts';
-import { lower, NodeEmitter } from './lowering.ts';
+import { lower, NodeEmitter, type Overrides } from './lowering.ts';
 import { elementType, encodeModel, externalLocation, irVersion, opset } from './proto.ts';
 import type { SparseTensorProto, TensorProto, ValueInfoProto } from './proto.ts';
 
@@ -13,6 +13,8 @@ export interface ModelDescription {
   readonly help?: ReadonlyMap<string, string>;
   /** Constants of which only the values that are not 0 are written; a reader fills in the others. */
   readonly sparse?: ReadonlySet<string>;
+  /** Operations that the provider wants lowered otherwise. */
+  readonly overrides?: Overrides;
 }
 
 /** Where a constant's bytes lie in a file beside the model. */
@@ -49,7 +51,7 @@ export function encodeProgram(
   external: ReadonlyMap<string, ExternalRange> = new Map(),
   description: ModelDescription = {},
 ): Uint8Array {
-  const emitter = lowerProgram(program);
+  const emitter = lowerProgram(program, description.overrides);
   const generic = batchValues(program);
   const valueInfo = (name: string, value: Value): ValueInfoProto => {
     const help = description.help?.get(name);
@@ -92,18 +94,19 @@ export function encodeProgram(
 }
 
 /** The nodes of `program`; results are named as in the program. */
-function lowerProgram(program: Program): NodeEmitter {
+function lowerProgram(program: Program, overrides?: Overrides): NodeEmitter {
   const emitter = new NodeEmitter();
   const names = new Map<Value, string>();
   for (const { name, value } of program.parameters) names.set(value, name);
   for (const { op, inputs, attributes, output } of program.equations) {
-    const name = lower(op, {
+    const context = {
       to: emitter,
       inputs: inputs.map((input) => names.get(input) ?? ''),
       attributes,
       shapes: inputs.map((input) => shapeOf(program, input)),
       shape: shapeOf(program, output),
-    });
+    };
+    const name = lower(op, context, overrides);
     names.set(output, name);
   }
   for (const { name, value } of program.results) {

@@ -1,8 +1,9 @@
 /** What a probe wrote, in words a person understands, and the card that it computed on. */
 import { readFileSync, statSync } from 'node:fs';
 import { basename, isAbsolute } from 'node:path';
-import type { Adapter, GpuProvider } from './providers.ts';
+import type { Adapter } from '../engine.ts';
 import { probeProduct } from './probe-model.ts';
+import type { GpuProvider } from './providers.ts';
 
 /** How a probe process ended. */
 export interface ProbeEnd {

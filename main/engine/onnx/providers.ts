@@ -7,15 +7,6 @@ import * as ort from 'onnxruntime-node';
 export const gpuProviders = ['webgpu', 'cuda', 'directml', 'coreml'] as const;
 export type GpuProvider = (typeof gpuProviders)[number];
 
-/** The card that a provider computes on, where that can be found out. */
-export interface Adapter {
-  readonly name: string;
-  /** Version of the driver, or its library where that is all it tells. */
-  readonly driver: string;
-  /** Whether a program on the processor plays the card: correct, and slower than the processor itself. */
-  readonly software: boolean;
-}
-
 interface ProviderRecord {
   readonly title: string;
   /** As ONNX Runtime calls it. */

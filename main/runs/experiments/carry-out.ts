@@ -1,6 +1,6 @@
 /** The runs of an experiment, one after another: what is done already is kept, what was interrupted goes on. */
 import { throwIfCancelled } from '../../lib/errors.ts';
-import type { ChosenEngine } from '../../engine/registry.ts';
+import type { ChosenEngine } from '../../engine/choice.ts';
 import { ExpertResults } from '../expert-results.ts';
 import { loadInputs, type RunInputs } from '../inputs.ts';
 import { runJob, type JobOptions } from '../job.ts';
@@ -64,8 +64,8 @@ async function carryOutOne(
 ): Promise<RunFolder> {
   const { folder } = models;
   const engine = await (former === undefined
-    ? engineOf(recipe)
-    : engineToGoOn(former.run, recipe));
+    ? engineOf(recipe, folder)
+    : engineToGoOn(former.run));
   const watched = watch(recipe, engine);
   const inputs = await materials.of(resolveRecipePaths(recipe, folder), watched.onLoad, signal);
   const run = former?.run ?? (await createRun(project, recipe, folder));

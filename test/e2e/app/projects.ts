@@ -104,6 +104,6 @@ export async function narrowModel(
 /** Does a run in this process, from beginning to end; paths of the recipe are relative to the project. */
 export async function runWithoutWindow(project: string, recipe: Recipe): Promise<RunFolder> {
   const run = await createRun(project, recipe, project);
-  await runJob(run, { engine: await engineOf(recipe) });
+  await runJob(run, { engine: await engineOf(recipe, project) });
   return run;
 }

@@ -1,7 +1,7 @@
 /** The dynamic methods that keep less than whole task vectors, through a whole run: adapted, measured, exported. */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ChosenEngine } from '../../../main/engine/registry.ts';
+import type { ChosenEngine } from '../../../main/engine/choice.ts';
 import { loadExported } from '../../../main/exporting/load.ts';
 import { CancelledError } from '../../../main/lib/errors.ts';
 import { exportRun } from '../../../main/runs/export-run.ts';

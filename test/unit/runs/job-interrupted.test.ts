@@ -1,7 +1,7 @@
 /** A run that was interrupted, wherever and however, ends with the bytes of one that was not. */
 import { existsSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ChosenEngine } from '../../../main/engine/registry.ts';
+import type { ChosenEngine } from '../../../main/engine/choice.ts';
 import { CancelledError } from '../../../main/lib/errors.ts';
 import { randomStream } from '../../../main/lib/random.ts';
 import { runJob, type JobOptions } from '../../../main/runs/job.ts';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openSafetensors } from '../../../main/checkpoints/safetensors.ts';
-import type { ChosenEngine } from '../../../main/engine/registry.ts';
+import type { ChosenEngine } from '../../../main/engine/choice.ts';
 import { readEvents } from '../../../main/runs/events.ts';
 import { runJob } from '../../../main/runs/job.ts';
 import { parseReport, type Report } from '../../../main/runs/report.ts';
