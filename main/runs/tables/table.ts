@@ -74,9 +74,9 @@ export function markBest(
 
 export const mergedOnly = ({ report }: Measured): boolean => isMerged(report);
 
-/** Published numbers are percentages. */
+/** Published numbers are percentages, with three decimals at most. */
 export const shareOf = (percent: number | null | undefined): number | null =>
-  percent === null || percent === undefined ? null : percent / 100;
+  percent === null || percent === undefined ? null : Math.round(1000 * percent) / 1e5;
 
 /** Whether a published row was measured where a method was. */
 export function agrees(at: PublishedRow['at'], { at: here }: Pick<Measured, 'at'>): boolean {
