@@ -4,6 +4,7 @@
  */
 import { Builder } from '../graph/builder.ts';
 import { gradient } from '../graph/gradient.ts';
+import { narrow } from '../graph/narrow.ts';
 import type { Program, Value } from '../graph/program.ts';
 import { normalise } from '../models/head.ts';
 import { routingName, type MergedModel, type Reduction } from '../models/merged-model.ts';
@@ -61,6 +62,14 @@ export interface StepShape {
  * and Gomes 2010; Liang, Hu and Feng 2020), which rules that out.
  */
 export function adaptationStep(model: MergedModel, shape: StepShape): Program {
+  return gradient(narrow(stepForward(model, shape)), {
+    of: 'loss',
+    withRespectTo: model.trainables.map(({ name }) => name),
+  });
+}
+
+/** The step without gradients, as the model says it: nothing is narrowed to what the results need. */
+export function stepForward(model: MergedModel, shape: StepShape): Program {
   const g = new Builder();
   const images = g.input('images', imageShape(model.config, shape.tasks * shape.batch));
   const { features: encoded, routing } = model.encode(g, images, {
@@ -84,15 +93,11 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
   } satisfies Record<Objective, () => Value>;
   const objective = objectives[shape.objective ?? 'entropy']();
   const diverse = diversity(g, marginal, share, shape);
-  const forward = g.build('adaptation step', {
+  return g.build('adaptation step', {
     loss: diverse === undefined ? objective : g.sub(objective, diverse),
     entropy,
     marginal,
     ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
-  });
-  return gradient(forward, {
-    of: 'loss',
-    withRespectTo: model.trainables.map(({ name }) => name),
   });
 }
 

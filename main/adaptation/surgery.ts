@@ -21,7 +21,7 @@ export interface SurgeryShape {
   readonly rank: number;
 }
 
-/** The modules of all experts one under another: rows, or columns of Up, k·r … (k + 1)·r are those of expert k. */
+/** The modules of all experts in one: rows of Down and columns of Up k·r … (k + 1)·r are those of expert k. */
 const down = 'surgery.down';
 const up = 'surgery.up';
 
@@ -81,7 +81,7 @@ function tensorsOf(config: VisionConfig, { experts, rank }: SurgeryShape): Map<s
 }
 
 /** f̂ of all images in two products: what belongs to other tasks than an image's own is 0 between them. */
-export function surgeryFeatures(config: VisionConfig, shape: SurgeryShape): TaskFeatures {
+function surgeryFeatures(config: VisionConfig, shape: SurgeryShape): TaskFeatures {
   const { experts, rank } = shape;
   const tensors = tensorsOf(config, shape);
   return {
@@ -96,46 +96,59 @@ export function surgeryFeatures(config: VisionConfig, shape: SurgeryShape): Task
   };
 }
 
-/** Down [r, e] and Up [e, r] of expert k, from the values of all. */
-export function moduleOf(
-  values: TensorMap,
-  k: number,
-  { experts, rank }: SurgeryShape,
-): { readonly down: Tensor; readonly up: Tensor } {
-  const all = { down: tensorNamed(values, down), up: tensorNamed(values, up) };
-  const width = all.up.shape[0] ?? 0;
-  const columns = new Float32Array(width * rank);
-  for (let row = 0; row < width; row++) {
-    const start = row * experts * rank + k * rank;
-    columns.set(all.up.data.subarray(start, start + rank), row * rank);
-  }
-  const rows = all.down.data.slice(k * rank * width, (k + 1) * rank * width);
-  return {
-    down: { shape: [rank, width], data: rows },
-    up: { shape: [width, rank], data: columns },
-  };
+/** Down [r, e] and Up [e, r] of one task. */
+export interface SurgeryModule {
+  readonly down: Tensor;
+  readonly up: Tensor;
 }
 
-/** The values of all modules from those of each expert in turn: the inverse of `moduleOf`. */
-export function joinModules(
-  modules: readonly { readonly down: Tensor; readonly up: Tensor }[],
-): Map<string, Tensor> {
+/** The modules of the experts in turn, from the values of all. */
+export function splitModules(values: TensorMap, experts: number): SurgeryModule[] {
+  const all = { down: tensorNamed(values, down), up: tensorNamed(values, up) };
+  const [rows = 0, width = 0] = all.down.shape;
+  const rank = rows / experts;
+  return Array.from({ length: experts }, (_, k) => {
+    const columns = new Float32Array(width * rank);
+    for (let row = 0; row < width; row++) {
+      const start = row * rows + k * rank;
+      columns.set(all.up.data.subarray(start, start + rank), row * rank);
+    }
+    const own = all.down.data.slice(k * rank * width, (k + 1) * rank * width);
+    return {
+      down: { shape: [rank, width], data: own },
+      up: { shape: [width, rank], data: columns },
+    };
+  });
+}
+
+/** The values of all modules: the inverse of `splitModules`. */
+export function joinModules(modules: readonly SurgeryModule[]): Map<string, Tensor> {
   const [rank = 0, width = 0] = modules[0]?.down.shape ?? [];
-  const columns = modules.length * rank;
-  const joined = {
-    down: new Float32Array(columns * width),
-    up: new Float32Array(columns * width),
-  };
+  const rows = modules.length * rank;
+  const joined = { down: new Float32Array(rows * width), up: new Float32Array(rows * width) };
   modules.forEach((each, k) => {
     joined.down.set(each.down.data, k * rank * width);
     for (let row = 0; row < width; row++) {
-      joined.up.set(each.up.data.subarray(row * rank, (row + 1) * rank), row * columns + k * rank);
+      joined.up.set(each.up.data.subarray(row * rank, (row + 1) * rank), row * rows + k * rank);
     }
   });
   return new Map([
-    [down, { shape: [columns, width], data: joined.down }],
-    [up, { shape: [width, columns], data: joined.up }],
+    [down, { shape: [rows, width], data: joined.down }],
+    [up, { shape: [width, rows], data: joined.up }],
   ]);
+}
+
+/** A merge with modules that have been trained. */
+export function assembleSurgery(
+  config: VisionConfig,
+  weights: TensorMap,
+  modules: readonly SurgeryModule[],
+): { readonly model: MergedModel; readonly values: ReadonlyMap<string, Tensor> } {
+  const values = joinModules(modules);
+  const rank = modules[0]?.down.shape[0] ?? 0;
+  const trainables = [...values].map(([name, { shape, data }]) => ({ name, shape, initial: data }));
+  const byTask = surgeryFeatures(config, { experts: modules.length, rank });
+  return { model: { ...staticModel({ config, weights }), trainables, byTask }, values };
 }
 
 export function surgerySizes(config: VisionConfig, shape: SurgeryShape): ModelSizes {

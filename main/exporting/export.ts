@@ -9,7 +9,7 @@ import { modelCard } from './model-card.ts';
 import { writeOnnx } from './onnx.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { dtypeNames, writeSafetensorsFolder } from './safetensors.ts';
-import type { ExportSource } from './source.ts';
+import { expertNames, type ExportSource } from './source.ts';
 import { snippet, type Snippet } from './usage.ts';
 import {
   modelOutputs,
@@ -118,7 +118,12 @@ export async function exportModel(
     await onStage('verifying');
     throwIfCancelled(signal);
     await folder.verifyHashes();
-    const expected = await modelOutputs(engine, source, source.tasks, images);
+    const expected = await modelOutputs(
+      engine,
+      { ...source, experts: expertNames(source) },
+      source.tasks,
+      images,
+    );
     throwIfCancelled(signal);
     const tolerance = definition.tolerance(chosen, engine);
     const checks = await definition.verify(folder, prepared, {

@@ -1,5 +1,6 @@
 /** Names and descriptions shared by the writer and the reader of the safetensors folder. */
 import { z } from 'zod';
+import { splitModules } from '../adaptation/surgery.ts';
 import type { Normalisation } from '../data/images.ts';
 import type { ModelForm } from '../models/merged-model.ts';
 import { formatVisionConfig, type VisionConfig } from '../models/vision-config.ts';
@@ -25,10 +26,19 @@ export function headFile(task: string): string {
   return `heads/${task}.safetensors`;
 }
 
+/** The modules of Representation Surgery, a pair of tensors for each expert's task. */
+export const modulesFile = 'surgery.safetensors';
+
+export function moduleNames(task: string): { readonly down: string; readonly up: string } {
+  return { down: `${task}.down.weight`, up: `${task}.up.weight` };
+}
+
 const exportDetails = z.object({
   format_version: z.literal(1),
   method: z.object({ id: z.string(), title: z.string() }),
   experts: z.array(z.string()),
+  /** Set where each of the experts' tasks has a module of this rank on the features. */
+  surgery: z.object({ rank: z.int().positive() }).optional(),
   tasks: z.array(z.object({ id: z.string(), title: z.string(), classes: z.array(z.string()) })),
   recipe_sha256: z.string(),
 });
@@ -55,6 +65,7 @@ function details({ source }: Prepared): z.input<typeof exportDetails> {
     format_version: 1,
     method: { id: source.method.id, title: source.method.title },
     experts: source.experts.map(({ name }) => name),
+    ...(source.model.byTask && { surgery: { rank: rankOf(source) } }),
     tasks: source.tasks.map(({ head, title, classNames }) => ({
       id: head.task,
       title,
@@ -62,6 +73,10 @@ function details({ source }: Prepared): z.input<typeof exportDetails> {
     })),
     recipe_sha256: source.recipe.sha256,
   };
+}
+
+function rankOf({ values, experts }: Prepared['source']): number {
+  return splitModules(values, experts.length)[0]?.down.shape[0] ?? 0;
 }
 
 /** config.json of an ordinary encoder, as transformers reads it. */

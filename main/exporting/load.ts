@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { dictionaryOwner } from '../adaptation/dictionary.ts';
 import { assembleForm, formSchema, type DynamicForm } from '../adaptation/forms.ts';
+import { assembleSurgery, type SurgeryModule } from '../adaptation/surgery.ts';
 import type { Checkpoint } from '../checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../checkpoints/open.ts';
 import type { Normalisation } from '../data/images.ts';
@@ -20,6 +21,8 @@ import {
   exportConfigSchema,
   headFile,
   kindOf,
+  moduleNames,
+  modulesFile,
   preprocessorFile,
   preprocessorSchema,
   storedDictionaryName,
@@ -52,10 +55,7 @@ export async function loadExported(folder: string): Promise<LoadedExport> {
     const dynamic = kindOf(config.model_type) !== undefined;
     const { model, values } = dynamic
       ? await loadDynamic(checkpoint)
-      : {
-          model: staticModel(await loadVisionModel(checkpoint)),
-          values: new Map<string, Tensor>(),
-        };
+      : await loadStatic(checkpoint, folder, config.mergewright);
     const tasks: LoadedExport['tasks'][number][] = [];
     for (const { id, title, classes } of config.mergewright.tasks) {
       const head = await readHead(join(folder, headFile(id)), id, featureSize(model.config));
@@ -75,6 +75,29 @@ export async function loadExported(folder: string): Promise<LoadedExport> {
     };
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** An ordinary encoder, with the modules of its tasks where it has some. */
+async function loadStatic(
+  checkpoint: Checkpoint,
+  folder: string,
+  { surgery, experts }: z.output<typeof exportConfigSchema>['mergewright'],
+): Promise<{ model: MergedModel; values: ReadonlyMap<string, Tensor> }> {
+  const encoder = await loadVisionModel(checkpoint);
+  if (surgery === undefined) return { model: staticModel(encoder), values: new Map() };
+  const width = featureSize(encoder.config);
+  const file = await openCheckpoint(join(folder, modulesFile));
+  try {
+    const modules: SurgeryModule[] = [];
+    for (const task of experts) {
+      const names = moduleNames(task);
+      const down = await readShaped(file, names.down, [surgery.rank, width]);
+      modules.push({ down, up: await readShaped(file, names.up, [width, surgery.rank]) });
+    }
+    return assembleSurgery(encoder.config, encoder.weights, modules);
+  } finally {
+    await file.close();
   }
 }
 

@@ -68,7 +68,11 @@ function summary({ source, kind, layers, experts, constantRouting }: Prepared): 
       source.averagedOver === undefined
         ? ''
         : ` It is a static fold: the routing weights of the dynamic model were averaged over ${line(source.averagedOver)} and baked in, so the routers are gone.`;
-    return `${what} It is one ordinary set of weights.${fold}`;
+    const modules =
+      source.model.byTask === undefined
+        ? ''
+        : ' Each of the merged tasks has a small module on the features (Representation Surgery). **Which task an image is of must be known:** its module and its head go together.';
+    return `${what} It is one ordinary set of weights.${fold}${modules}`;
   }
   const routers =
     constantRouting === undefined

@@ -9,6 +9,7 @@ import { normalise } from '../models/head.ts';
 import { featureSize } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
 import type { ExportFolder } from './folder.ts';
+import { expertNames, expertOf } from './source.ts';
 import { inferenceModel, type Prepared } from './prepare.ts';
 import { isWorthIndices } from './sparse.ts';
 
@@ -25,6 +26,17 @@ export function logitsName(task: string): string {
 
 function headName(task: string): string {
   return `heads/${task}`;
+}
+
+function ownName(task: string): string {
+  return `own/${task}`;
+}
+
+/** [1, K] with 1 at one place. */
+function oneHot(place: number, size: number): Tensor {
+  const data = new Float32Array(size);
+  data[place] = 1;
+  return { shape: [1, size], data };
 }
 
 /**
@@ -49,11 +61,18 @@ function inferenceProgram(prepared: Prepared): {
     given.set(constantRoutingName, constantRouting);
     results['routing'] = repeatForBatch(g, features, constantRouting.shape);
   }
-  const unit = normalise(g, features);
   for (const { head } of source.tasks) {
     given.set(headName(head.task), head.weight);
     const weight = g.constant(headName(head.task), head.weight.shape);
-    results[logitsName(head.task)] = g.matmul(unit, weight, { transposeRight: true });
+    // Whoever asks for the logits of a task says that the images are of it.
+    const expert = expertOf(expertNames(source), head.task);
+    const { byTask } = model;
+    const known = byTask !== undefined && expert !== undefined;
+    if (known) given.set(ownName(head.task), oneHot(expert, byTask.experts));
+    const own = known
+      ? byTask.apply(g, features, g.constant(ownName(head.task), [1, byTask.experts]))
+      : features;
+    results[logitsName(head.task)] = g.matmul(normalise(g, own), weight, { transposeRight: true });
   }
   const program = settle(g.build('mergewright', results), values);
   const constants = new Map<string, Tensor>();
@@ -173,7 +192,10 @@ function onnxMetadata({ source }: Prepared): ReadonlyMap<string, string> {
 function portHelp({ source }: Prepared): ReadonlyMap<string, string> {
   const help = new Map([
     ['images', 'RGB images, resized, scaled to [0, 1], minus mean, divided by std, channels first'],
-    ['features', 'image features, not normalised'],
+    [
+      'features',
+      `image features, not normalised${source.model.byTask === undefined ? '' : ', before the module of any task'}`,
+    ],
     ['routing', 'routing weights of every image, by layer and expert'],
   ]);
   for (const { head, title } of source.tasks) {

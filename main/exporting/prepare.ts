@@ -45,5 +45,7 @@ export function inferenceModel({ source, folded }: Prepared): {
   readonly values: ReadonlyMap<string, Tensor>;
 } {
   if (folded === undefined) return source;
-  return { model: staticModel(folded), values: new Map() };
+  const { byTask } = source.model;
+  if (byTask === undefined) return { model: staticModel(folded), values: new Map() };
+  return { model: { ...staticModel(folded), byTask }, values: source.values };
 }

@@ -1,5 +1,6 @@
 /** The Hugging Face folder: config.json, preprocessor_config.json, model.safetensors, heads/. */
 import { dictionaryOwner, tensorNamed } from '../adaptation/dictionary.ts';
+import { splitModules } from '../adaptation/surgery.ts';
 import type { OutputDType, TensorToWrite } from '../checkpoints/writer.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { shapeNamed, type ModelForm } from '../models/merged-model.ts';
@@ -9,6 +10,8 @@ import {
   configFile,
   dynamicConfig,
   headFile,
+  moduleNames,
+  modulesFile,
   preprocessorConfig,
   preprocessorFile,
   staticConfig,
@@ -45,6 +48,23 @@ export async function writeSafetensorsFolder(
     preprocessorConfig(source.model.config, source.normalisation),
   );
   for (const task of source.tasks) await writeHead(folder, task);
+  if (source.model.byTask !== undefined) await writeModules(folder, source);
+}
+
+/** Representation Surgery: the module of each task by its name, small and in full precision. */
+async function writeModules(
+  folder: ExportFolder,
+  { experts, values }: ExportSource,
+): Promise<void> {
+  const tensors = splitModules(values, experts.length).flatMap(({ down, up }, k) => {
+    const names = moduleNames(experts[k]?.name ?? '');
+    return [toWrite(names.down, down, 'F32'), toWrite(names.up, up, 'F32')];
+  });
+  const metadata = new Map([
+    ['format', 'pt'],
+    ['use', 'features of a task = features - up @ relu(down @ features), before its head'],
+  ]);
+  await folder.writeTensors(modulesFile, tensors, metadata);
 }
 
 function toWrite(name: string, { shape, data }: Tensor, dtype: OutputDType): TensorToWrite {

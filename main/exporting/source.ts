@@ -28,13 +28,23 @@ export interface ExportedTask {
   readonly licence?: string;
 }
 
+/** Place of the expert of a task among all, which are called like their tasks; undefined for an unseen task. */
+export function expertOf(experts: readonly string[], task: string): number | undefined {
+  const place = experts.indexOf(task);
+  return place < 0 ? undefined : place;
+}
+
+export function expertNames({ experts }: Pick<ExportSource, 'experts'>): string[] {
+  return experts.map(({ name }) => name);
+}
+
 export interface ExportSource {
   readonly title: string;
   readonly model: MergedModel;
   /** Trained values of the model's trainables. */
   readonly values: ReadonlyMap<string, Tensor>;
   readonly base: ModelOrigin;
-  /** In the order of the dictionary. */
+  /** In the order of the dictionary, called like their tasks. */
   readonly experts: readonly ModelOrigin[];
   readonly tasks: readonly ExportedTask[];
   readonly method: {

@@ -1,6 +1,6 @@
 /** Code that runs an export without Mergewright, for its model card. */
 import { featureSize } from '../models/vision-config.ts';
-import { headFile } from './layout.ts';
+import { headFile, moduleNames, modulesFile } from './layout.ts';
 import { logitsName } from './onnx.ts';
 import { opset } from '../engine/onnx/proto.ts';
 import type { Prepared } from './prepare.ts';
@@ -53,7 +53,7 @@ function onnxUsage(prepared: Prepared): string {
   const wanted = task === undefined ? 'features' : logitsName(task);
   const outputs = [
     `- \`images\` [batch, ${config.channelCount}, ${config.imageSize}, ${config.imageSize}] is the input; the batch may have any size.`,
-    `- \`features\` [batch, ${featureSize(config)}]: the image features, not normalised.`,
+    `- \`features\` [batch, ${featureSize(config)}]: the image features, not normalised${source.model.byTask === undefined ? '' : ', before the module of any task'}.`,
     ...(kind === 'dynamic'
       ? [`- \`routing\` [batch, ${layers}, ${experts}]: the routing weights of every image.`]
       : []),
@@ -88,7 +88,14 @@ console.log(result.data.indexOf(Math.max(...result.data)));`;
 function headUsage({ source }: Prepared): string {
   const task = source.tasks[0]?.head.task;
   if (task === undefined) return '';
-  return `
+  const { down, up } = moduleNames(task);
+  const module =
+    source.model.byTask === undefined
+      ? ''
+      : `
+module = load_file("${modulesFile}")
+features = features - torch.relu(features @ module["${down}"].T) @ module["${up}"].T`;
+  return `${module}
 head = load_file("${headFile(task)}")["weight"]
 logits = features / features.norm(dim=-1, keepdim=True) @ head.T
 print(logits.argmax(-1))`;
@@ -116,7 +123,11 @@ function transformersType({ source }: Prepared): string {
 
 function transformersUsage(prepared: Prepared): string {
   const type = transformersType(prepared);
-  return `The folder is an ordinary \`${type}\` of transformers.\n\n${fenced(transformersPython(prepared))}`;
+  const modules =
+    prepared.source.model.byTask === undefined
+      ? ''
+      : ` \`${modulesFile}\` holds the module of each task, which is applied to the features before the task’s head; transformers does not apply it by itself.`;
+  return `The folder is an ordinary \`${type}\` of transformers.${modules}\n\n${fenced(transformersPython(prepared))}`;
 }
 
 function dynamicUsage({ source }: Prepared): string {

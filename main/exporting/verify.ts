@@ -12,7 +12,7 @@ import type { ExportFolder } from './folder.ts';
 import { loadExported } from './load.ts';
 import { declaredShapes, logitsName, onnxFile } from './onnx.ts';
 import type { Prepared } from './prepare.ts';
-import type { ExportSource } from './source.ts';
+import { expertOf, type ExportSource } from './source.ts';
 
 /** One thing that was checked on the finished files. */
 export interface Check {
@@ -31,10 +31,15 @@ export function noiseImages(model: MergedModel, count = 3): Tensor {
   return { shape, data: normals(randomStream('verification images'), elementCount(shape), 1) };
 }
 
-/** What `model` says about `images`, every image routed on its own. */
+interface ComparedModel extends Pick<ExportSource, 'model' | 'values'> {
+  /** Names of the experts, for models that need to know the task. */
+  readonly experts?: readonly string[];
+}
+
+/** What `model` says about `images`, every image routed on its own; logits as if the images were of that task. */
 export async function modelOutputs(
   engine: Engine,
-  { model, values }: Pick<ExportSource, 'model' | 'values'>,
+  { model, values, experts = [] }: ComparedModel,
   tasks: readonly Pick<ExportSource['tasks'][number], 'head'>[],
   images: Tensor,
 ): Promise<Outputs> {
@@ -44,9 +49,12 @@ export async function modelOutputs(
     const { features, routing } = await encoder.encode(images);
     const outputs = new Map([['features', features]]);
     if (routing.length > 0) outputs.set('routing', stack(routing));
+    const count = features.shape[0] ?? 0;
     for (const { head } of tasks) {
-      const shape = [features.shape[0] ?? 0, head.weight.shape[0] ?? 0];
-      outputs.set(logitsName(head.task), { shape, data: logits(head, features) });
+      const owners = Array.from({ length: count }, () => expertOf(experts, head.task));
+      const known = model.byTask && (await encoder.encode(images, owners)).features;
+      const shape = [count, head.weight.shape[0] ?? 0];
+      outputs.set(logitsName(head.task), { shape, data: logits(head, known ?? features) });
     }
     return outputs;
   } finally {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { adapt, initialState } from '../../main/adaptation/adapt.ts';
 import { addTaskVectors } from '../../main/adaptation/dictionary.ts';
-import { createSurgery, joinModules, moduleOf } from '../../main/adaptation/surgery.ts';
+import { createSurgery, joinModules, splitModules } from '../../main/adaptation/surgery.ts';
 import { expertFeatures } from '../../main/adaptation/targets.ts';
 import { openEngine } from '../../main/engine/registry.ts';
 import { compileEncoder } from '../../main/evaluation/evaluate.ts';
@@ -84,7 +84,7 @@ it.each([
   });
   const wanted = modulesOf(fixture, 'final');
   for (const [k, images] of (await firstImages()).entries()) {
-    const found = moduleOf(state.values, k, shape);
+    const found = splitModules(state.values, tasks.length)[k]!;
     expectClose(found.down, wanted[k]!.down, 1e-4);
     expectClose(found.up, wanted[k]!.up, 1e-4);
     const { features } = await encoder.encode(

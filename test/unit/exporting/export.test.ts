@@ -21,6 +21,7 @@ import {
   images,
   isDynamic,
   temporaryFolder,
+  named,
   variants,
 } from './fixture.ts';
 
@@ -63,7 +64,7 @@ describe('safetensors', () => {
     expect(loaded.experts).toEqual(['digits', 'letters', 'shapes']);
     expect(loaded.normalisation).toEqual(source.normalisation);
     const batch = images(5);
-    const wanted = await modelOutputs(engine, source, source.tasks, batch);
+    const wanted = await modelOutputs(engine, named(source), source.tasks, batch);
     const found = await modelOutputs(engine, loaded, loaded.tasks, batch);
     expect(largestDifference(wanted, found)).toBeLessThan(1e-5);
     expect(wanted.has('routing')).toBe(isDynamic(variant));

@@ -7,7 +7,7 @@ import { createAdaMerging } from '../../../main/adaptation/adamerging.ts';
 import type { ExpertSet } from '../../../main/adaptation/dictionary.ts';
 import { adaptiveMethods } from '../../../main/adaptation/methods.ts';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
-import type { ExportSource } from '../../../main/exporting/source.ts';
+import { expertNames, type ExportSource } from '../../../main/exporting/source.ts';
 import { normals, randomStream } from '../../../main/lib/random.ts';
 import { resolveParameters } from '../../../main/lib/parameters.ts';
 import { elementCount, type Tensor, type TensorMap } from '../../../main/lib/tensor.ts';
@@ -44,7 +44,13 @@ function expertSet(of: VisionConfig): ExpertSet {
       expert.set(name, { shape, data: origin.data.map((value, i) => value + change[i]!) });
     });
   }
-  return { config: of, base, experts };
+  const merged = new Map(
+    [...base].map(([name, { shape, data }]) => {
+      const change = randomTensor(`${name} merged`, shape, 0.1).data;
+      return [name, { shape, data: data.map((value, i) => value + change[i]!) }];
+    }),
+  );
+  return { config: of, base, experts, merged };
 }
 
 export const variants = [
@@ -57,12 +63,13 @@ export const variants = [
   'rank_wemoe',
   'twin_merging',
   'smile',
+  'surgery',
 ] as const;
 export type Variant = (typeof variants)[number];
 
 /** Whether its weights, or at least its routing weights, are worth showing by image. */
 export function isDynamic(variant: Variant): boolean {
-  return variant !== 'static' && variant !== 'adamerging';
+  return !['static', 'adamerging', 'surgery'].includes(variant);
 }
 
 /** Models of methods by their records. */
@@ -71,6 +78,7 @@ const recorded: Partial<Record<Variant, Record<string, unknown>>> = {
   rank_wemoe: { rank: 3, routed: 'block', learn_factors: true, shared_router: true },
   twin_merging: { density: 0.2 },
   smile: { rank: 4, gate: 2 },
+  surgery: { rank: 3 },
 };
 
 function build(variant: Variant, of: VisionConfig): MergedModel {
@@ -90,7 +98,8 @@ function build(variant: Variant, of: VisionConfig): MergedModel {
     case 'e_wemoe':
     case 'rank_wemoe':
     case 'twin_merging':
-    case 'smile': {
+    case 'smile':
+    case 'surgery': {
       const { method, parameters } = recordOf(variant);
       return method.create(set, parameters, 1, gathered.get(variant)!);
     }
@@ -153,6 +162,11 @@ export function exportSource(variant: Variant, of: VisionConfig = config): Expor
     adaptationData: 'the test images of the three tasks',
     measuredWith: 'per-sample',
   };
+}
+
+/** With the names of its experts alone, as outputs are asked for. */
+export function named(source: ExportSource) {
+  return { ...source, experts: expertNames(source) };
 }
 
 export function images(count: number, of: VisionConfig = config): Tensor {

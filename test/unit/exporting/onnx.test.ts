@@ -9,7 +9,7 @@ import { argmax } from '../../../main/evaluation/tally.ts';
 import { exportModel } from '../../../main/exporting/export.ts';
 import { modelOutputs, type Outputs } from '../../../main/exporting/verify.ts';
 import type { Tensor } from '../../../main/lib/tensor.ts';
-import { exportSource, images, isDynamic, temporaryFolder, variants } from './fixture.ts';
+import { exportSource, images, isDynamic, named, temporaryFolder, variants } from './fixture.ts';
 
 const folder = temporaryFolder();
 const engine = createOnnxEngine({ threads: 1 });
@@ -70,7 +70,7 @@ describe('the ONNX file in a process of its own', () => {
     const logits = source.tasks.map(({ head }) => `logits/${head.task}`);
     const found = await runAlone(path.join(target, 'model.onnx'), batches, [...names, ...logits]);
     for (const [i, batch] of batches.entries()) {
-      const wanted = await modelOutputs(engine, source, source.tasks, batch);
+      const wanted = await modelOutputs(engine, named(source), source.tasks, batch);
       expectEqual(found[i]!, wanted);
       for (const name of logits) {
         expect(predictions(found[i]!.get(name)!)).toEqual(predictions(wanted.get(name)!));
@@ -99,7 +99,7 @@ describe('the ONNX file in a process of its own', () => {
     expect([...sizes.keys()].slice(0, 2)).toEqual(['model.onnx.data', 'model.onnx']);
     expect(sizes.get('model.onnx.data')).toBeGreaterThan(100_000);
     const batch = images(3);
-    const wanted = await modelOutputs(engine, source, source.tasks, batch);
+    const wanted = await modelOutputs(engine, named(source), source.tasks, batch);
     const [found] = await runAlone(path.join(target, 'model.onnx'), [batch], wanted.keys());
     expectEqual(found!, wanted);
   });
