@@ -10,7 +10,6 @@ const experiment = z.strictObject({
   /** Ids of methods in each run. */
   methods: z.array(name),
 });
-export type ExperimentCard = z.output<typeof experiment>;
 
 const expandedRun = z.strictObject({
   /** Of its recipe. */
