@@ -13,6 +13,8 @@ import {
 
 type Value = string | number;
 
+const parameterPrefix = 'parameters.';
+
 interface Placed {
   readonly measured: Measured;
   /** Undefined where the run says nothing of it: a run without any corruption, among severities. */
@@ -34,26 +36,36 @@ export function pivotTable(
   const key = axis === 'task-count' ? 'tasks' : axis;
   const others = varyingKeys(
     measured.filter((each) => columnOf(each, axis, key) !== undefined),
-  ).filter((each) => each !== key && !each.startsWith('parameters.'));
+  ).filter((each) => each !== key && !each.startsWith(parameterPrefix));
   const placed = measured.map((each): Placed => ({
     measured: each,
     column: columnOf(each, axis, key),
-    section: others.flatMap((other) => words(each.at[other])).join(', '),
+    section: others.flatMap((other) => words(other, each.at[other])).join(', '),
   }));
   const baseline = placed.filter(({ column }) => column === undefined);
   const axisValues = [...new Set(placed.flatMap(({ column }) => column ?? []))].sort(order);
+  // A run of which the axis says nothing stands beside all others; a method, with those of its run.
+  const everywhere = !axis.startsWith(parameterPrefix);
   const sections = [
-    ...new Set(placed.flatMap(({ column, section }) => (column === undefined ? [] : section))),
+    ...new Set(
+      placed.flatMap(({ column, section }) => (everywhere && column === undefined ? [] : section)),
+    ),
   ];
   const headings: (Value | undefined)[] = [...(baseline.length > 0 ? [undefined] : []), ...axisValues];
   const columns = headings.map((value) => ({
-    heading: value === undefined ? (baseline[0]?.measured.label ?? '') : headingOf(axis, value),
+    heading: value === undefined
+        ? everywhere
+          ? (baseline[0]?.measured.label ?? '')
+          : 'without'
+        : headingOf(axis, value),
     kind: 'percent' as const,
   }));
   const rows: Omit<TableRow, 'best'>[] = [];
   const merged = new Set<object>();
   for (const section of sections) {
-    const here = placed.filter((each) => each.column === undefined || each.section === section);
+    const here = placed.filter(
+      (each) => each.section === section || (everywhere && each.column === undefined),
+    );
     for (const origin of new Set(here.map((each) => each.measured.origin))) {
       const own = here.filter((each) => each.measured.origin === origin);
       const [first] = own;
@@ -94,9 +106,10 @@ function publishedRows(
   });
 }
 
-function columnOf({ run, at }: Measured, axis: string, key: string): Value | undefined {
+function columnOf({ run, report, at }: Measured, axis: string, key: string): Value | undefined {
   if (axis === 'task-count') return run.report.tasks.length;
-  const value = at[key];
+  const parameter = axis.startsWith(parameterPrefix) ? axis.slice(parameterPrefix.length) : '';
+  const value = at[key] ?? report.parameters?.[parameter];
   return typeof value === 'object' || typeof value === 'boolean' ? String(value) : value;
 }
 
@@ -108,17 +121,20 @@ function varyingKeys(measured: readonly Measured[]): string[] {
   );
 }
 
-/** Part of a section's name; constants of corruptions and the like, which all such runs share, say nothing. */
-function words(value: unknown): string[] {
-  return typeof value === 'string' || typeof value === 'number'
-    ? [String(value).replaceAll('_', ' ')]
-    : [];
+/** Part of a section's name: a text says enough, a number needs its key. */
+function words(key: string, value: unknown): string[] {
+  if (typeof value === 'string') return [value.replaceAll('_', ' ')];
+  return value === undefined ? [] : [`${nameOf(key)} ${JSON.stringify(value)}`];
 }
 
 function headingOf(axis: string, value: Value): string {
   if (axis === 'task-count') return `${value} ${value === 1 ? 'task' : 'tasks'}`;
-  const name = axis.split('.').at(-1) ?? axis;
-  return `${name.replaceAll('_', ' ')} ${value}`;
+  return `${nameOf(axis)} ${value}`;
+}
+
+/** The last part of a path, in words. */
+function nameOf(key: string): string {
+  return (key.split('.').at(-1) ?? key).replaceAll('_', ' ');
 }
 
 function order(a: Value, b: Value): number {

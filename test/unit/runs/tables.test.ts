@@ -150,6 +150,22 @@ describe('a table over what is varied', () => {
     ]);
   });
 
+  it('has methods that are not varied where their own value belongs', () => {
+    const free = { ...varied('free', 0.1, 0.75), more: { parameters: { lambda: 0.1 } } };
+    const run = runOf('tried', [
+      { id: 'individual', accuracy: [1, 1] },
+      varied('task_arithmetic_0.3', 0.3, 0.5),
+      free,
+    ]);
+    const { columns, rows } = makeTable([run], { ...experiment, published: [] });
+    expect(columns.map(({ heading }) => heading)).toEqual(['without', 'lambda 0.1', 'lambda 0.3']);
+    expect(rows.map(({ cells }) => cells)).toEqual([
+      [1, null, null],
+      [null, null, 0.5],
+      [null, 0.75, null],
+    ]);
+  });
+
   it('has a section for each value of the other keys, and clean images beside all severities', () => {
     const robustness = experimentOfFields({
       methods: ['task_arithmetic'],
