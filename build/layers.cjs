@@ -18,7 +18,9 @@ const rooms = {
   merging: [...foundations, 'hub'],
   exporting: [...features, ...foundations],
   runs: ['api', 'hub', 'exporting', ...features, ...foundations],
-  host: ['api', 'hub', 'runs', 'exporting', ...features, ...foundations],
+  // Puts together what comes from the network and what an engine needs.
+  setup: ['hub', 'engine', 'lib'],
+  host: ['api', 'setup', 'hub', 'runs', 'exporting', ...features, ...foundations],
 };
 
 /** Rooms that may be imported for their types alone: such an import is gone when the program runs. */
@@ -135,9 +137,9 @@ module.exports = {
     {
       name: 'only-faces-download',
       comment:
-        'the window’s host and the terminal download; other rooms look models up in the cache',
+        'the window’s host and the terminal download, and set engines up; other rooms look models up in the cache',
       severity: 'error',
-      from: { path: '^main/', pathNot: '^main/(hub|host|cli)/' },
+      from: { path: '^main/', pathNot: '^main/(hub|setup|host|cli)/' },
       to: { path: '^main/hub/', pathNot: '^main/hub/(cache|local|name|presets|settings)\\.ts$' },
     },
     {

@@ -1,6 +1,6 @@
 /** Models of the Hub as recipes and projects name them, found on this machine: no network is asked. */
 import { basename, resolve } from 'node:path';
-import { AppError } from '../lib/errors.ts';
+import { AppError, type ErrorDetails } from '../lib/errors.ts';
 import { findSnapshot, referenceOf } from './cache.ts';
 import { formatHubName, isHubReference, requireHubName, type HubName } from './name.ts';
 import { approximateBytes } from './presets.ts';
@@ -34,8 +34,19 @@ export function modelTitle(path: string): string {
   return written === undefined ? basename(path) : requireHubName(written).repository;
 }
 
+/** Models must be downloaded first. */
+export class NotDownloadedError extends AppError {
+  /** Their names, as the Hub is asked for them. */
+  readonly models: readonly string[];
+
+  constructor(models: readonly string[], details: ErrorDetails) {
+    super('hub.not_downloaded', details);
+    this.models = models;
+  }
+}
+
 /** The error of models that must be downloaded first, with their size as far as it is known without asking. */
-export function notDownloaded(names: readonly HubName[], where?: string): AppError {
+export function notDownloaded(names: readonly HubName[], where?: string): NotDownloadedError {
   const texts = names.map(formatHubName);
   const sizes = names.map(({ repository }) => approximateBytes(repository));
   const total = sizes.reduce<number | undefined>(
@@ -44,7 +55,7 @@ export function notDownloaded(names: readonly HubName[], where?: string): AppErr
   );
   const size = total === undefined ? '' : ` (about ${Math.round(total / 1e6)} MB)`;
   const listed = texts.map((text) => `"${text}"`).join(', ');
-  return new AppError('hub.not_downloaded', {
+  return new NotDownloadedError(texts, {
     what:
       names.length === 1
         ? `${listed} is a model of the Hugging Face Hub that is not on this machine`

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '../lib/errors.ts';
-import { Token } from './token.ts';
+import { Token, type Credential } from './token.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -34,7 +34,7 @@ export interface HubSettings {
   readonly cacheFolder: string;
   /** Why nothing may be asked of the network; undefined where it may. */
   readonly offline: string | undefined;
-  readonly token: Token | undefined;
+  readonly token: Credential | undefined;
   readonly proxies: { readonly http: string; readonly https: string; readonly none: string };
   readonly patience: Patience;
 }

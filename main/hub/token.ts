@@ -1,9 +1,15 @@
-/** A person's token for the Hub. Nothing that prints or serializes values can show it. */
+/** What a server lets a person in by. Nothing that prints or serializes values can show it. */
 import { AppError } from '../lib/errors.ts';
 
 const hidden = '[token]';
 
-export class Token {
+export interface Credential {
+  /** The header that carries it. */
+  readonly authorization: string;
+}
+
+/** A person's token for the Hub. */
+export class Token implements Credential {
   readonly #value: string;
 
   /** Throws `hub.setting_invalid` for what cannot stand in the header of a request. */
@@ -20,6 +26,28 @@ export class Token {
   /** The header that carries it. */
   get authorization(): string {
     return `Bearer ${this.#value}`;
+  }
+
+  toString(): string {
+    return hidden;
+  }
+
+  toJSON(): string {
+    return hidden;
+  }
+}
+
+/** Name and password of an address. */
+export class Login implements Credential {
+  readonly #pair: string;
+
+  constructor(name: string, password: string) {
+    this.#pair = `${name}:${password}`;
+  }
+
+  /** The header that carries it. */
+  get authorization(): string {
+    return `Basic ${Buffer.from(this.#pair).toString('base64')}`;
   }
 
   toString(): string {

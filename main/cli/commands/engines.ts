@@ -1,8 +1,10 @@
 import { measureGflops } from '../../engine/benchmark.ts';
 import { listEngines, openEngine, type EngineListing } from '../../engine/registry.ts';
 import { throwIfCancelled } from '../../lib/errors.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
+import { UsageError } from '../failure.ts';
 import { displayWidth, padEnd, paint, wrap, type Terminal } from '../terminal.ts';
+import { installEngine, removeEngine, type InstallChoices } from './engines-install.ts';
 
 type Measured = EngineListing & { readonly gflops?: number };
 
@@ -11,12 +13,19 @@ const referenceSize = 128;
 
 export const engines = defineCommand({
   name: 'engines',
-  summary: 'List the engines, what they run on and how fast they are here',
+  summary: 'List the engines, what they run on and how fast they are here; install TensorFlow',
   description:
-    'Speed is that of a matrix product in fp32, measured now. An engine that cannot run on this machine is listed with the reason.',
-  example: 'mergewright engines --threads 4',
-  positionals: [],
+    'Speed is that of a matrix product in fp32, measured now. An engine that cannot run on this machine is listed with the reason. ' +
+    'install tensorflow fetches TensorFlow’s libraries from the index of Python packages (PIP_INDEX_URL, or as pip is set up; Python is not needed) and builds the binding to them with the C++ compiler of this machine; it says first what it fetches, from where and how large it is. ' +
+    'remove tensorflow takes all of it away again. Both leave it to MERGEWRIGHT_ENGINES where engines are kept.',
+  example: 'mergewright engines install tensorflow',
+  positionals: [
+    { name: 'ACTION', summary: 'install or remove; without it, the list', optional: true },
+    { name: 'ENGINE', summary: 'tensorflow', optional: true },
+  ],
   options: {
+    gpu: { kind: 'flag', summary: 'install the build for CUDA, with NVIDIA’s libraries' },
+    'dry-run': { kind: 'flag', summary: 'tell what install would fetch, and fetch nothing' },
     threads: {
       kind: 'integer',
       value: 'N',
@@ -25,7 +34,11 @@ export const engines = defineCommand({
       summary: 'threads of one operation, where an engine lets them be chosen',
     },
   },
-  async run({ threads }, _, { signal, terminal, progress }) {
+  async run({ threads, gpu, 'dry-run': dryRun }, [action, engine], context) {
+    if (action !== undefined) {
+      return changeEngine(action, engine, { variant: gpu ? 'gpu' : 'cpu', dryRun }, context);
+    }
+    const { signal, terminal, progress } = context;
     const options = threads === undefined ? {} : { threads };
     const listed = await listEngines(options);
     const measured: Measured[] = [];
@@ -39,6 +52,21 @@ export const engines = defineCommand({
     return { json: { engines: measured }, text: render(measured, terminal) };
   },
 });
+
+async function changeEngine(
+  action: string,
+  engine: string | undefined,
+  choices: InstallChoices,
+  context: CommandContext,
+): Promise<CommandResult> {
+  if (action !== 'install' && action !== 'remove') {
+    throw new UsageError(`engines has install and remove, but no "${action}"`, 'engines');
+  }
+  if (engine !== 'tensorflow') {
+    throw new UsageError(`engines ${action} needs the name "tensorflow"`, 'engines');
+  }
+  return action === 'install' ? installEngine(choices, context) : removeEngine();
+}
 
 async function measure(
   listing: EngineListing,
