@@ -11,6 +11,8 @@ import { closest } from '../../lib/closest.ts';
 import { AppError } from '../../lib/errors.ts';
 import { parseRecipeYaml } from '../../lib/recipe-yaml.ts';
 import { readTextFile } from '../../lib/text-file.ts';
+import { findLocalModel, writtenModel } from '../../hub/local.ts';
+import { requireHubName } from '../../hub/name.ts';
 import { findPreset, requirePreset } from '../../hub/presets.ts';
 import type { Materials } from '../project.ts';
 import { idSchema, pathSchema, taskSchema } from '../recipe-task.ts';
@@ -116,11 +118,18 @@ function presetModels(id: string, data: string): ModelSet {
   const folder = resolve(data);
   const tasks = experts.map(({ task, model }) => ({
     id: task,
-    expert: `hub:${model}`,
+    expert: pinned(model),
     head: { prompts: task },
     data: imagesIn(folder, task),
   }));
-  return setOf({ title, base: `hub:${base}`, tasks }, clipModels, folder);
+  return setOf({ title, base: pinned(base), tasks }, clipModels, folder);
+}
+
+/** The commit is named where the model is on this machine, so that the recipe means the same everywhere. */
+function pinned(repository: string): string {
+  const written = `hub:${repository}`;
+  const folder = findLocalModel(requireHubName(written));
+  return (folder === undefined ? undefined : writtenModel(folder)) ?? written;
 }
 
 const imageSuffixes = ['', '.parquet', '.csv', '.json'];

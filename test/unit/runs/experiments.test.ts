@@ -1,7 +1,7 @@
 /** Experiments as data: what they expand to. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { findPreset } from '../../../main/hub/presets.ts';
 import {
   experiments,
@@ -24,6 +24,11 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const places = { demo: 'assets/demo' };
 const demo = await readModelSet('demo', places);
+
+// What is in the cache of this machine must not matter.
+beforeEach(() => {
+  vi.stubEnv('HF_HUB_CACHE', '/nowhere/hub');
+});
 
 const experimentOf = (fields: object) =>
   experimentSchema.parse({
@@ -130,6 +135,20 @@ describe('models', () => {
       preset?.experts.map(({ model }) => `hub:${model}`),
     );
     expect([set.folder, set.tasks[0]?.data]).toEqual(['/images', 'sun397']);
+  });
+
+  it('of a collection are named with their commit where they are on this machine', async () => {
+    const cache = await temporaryFolder();
+    const commit = 'abc123'.padEnd(40, '0');
+    const kept = join(cache, 'models--openai--clip-vit-base-patch32');
+    await mkdir(join(kept, 'refs'), { recursive: true });
+    await mkdir(join(kept, 'snapshots', commit), { recursive: true });
+    await writeFile(join(kept, 'refs', 'main'), commit);
+    await writeFile(join(kept, 'snapshots', commit, 'model.safetensors'), '');
+    vi.stubEnv('HF_HUB_CACHE', cache);
+    const set = await readModelSet('clip-vit-base-patch32-8', places);
+    expect(set.base).toBe(`hub:openai/clip-vit-base-patch32@${commit}`);
+    expect(set.tasks[0]?.expert).toBe('hub:tanganke/clip-vit-base-patch32_sun397');
   });
 
   it('that are missing are said all at once', async () => {
