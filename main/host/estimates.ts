@@ -21,6 +21,7 @@ import {
   type MethodSeconds,
   type RunShapes,
 } from '../runs/estimate.ts';
+import { seenTasks } from '../runs/protocol.ts';
 import type { Recipe } from '../runs/recipe.ts';
 import { engineText } from '../runs/run-start.ts';
 
@@ -133,14 +134,16 @@ async function shapesOf(recipe: Recipe): Promise<RunShapes> {
   const base = await openModel(recipe.base);
   try {
     const images: number[] = [];
+    const seenImages: number[] = [];
     let imagesInMemory = 0;
-    for (const { data } of recipe.tasks) {
-      const { count, tile } = await describeImageSet(data);
+    for (const task of recipe.tasks) {
+      const { count, tile } = await describeImageSet(task.data);
       images.push(count);
+      if (seenTasks(recipe).includes(task)) seenImages.push(count);
       // Others are read batch by batch.
       if (tile !== undefined) imagesInMemory += count;
     }
-    return { config: visionArchitecture(base), images, imagesInMemory };
+    return { config: visionArchitecture(base), images, seenImages, imagesInMemory };
   } finally {
     await base.close();
   }

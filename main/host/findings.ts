@@ -128,9 +128,44 @@ function methodFindings(draft: Draft): Finding[] {
       findings.push(finding('error', failure, fix));
       return;
     }
-    findings.push(...parameterFindings(draft, index));
+    findings.push(...parameterFindings(draft, index), ...orderFindings(draft, index));
   });
   return findings;
+}
+
+/** Whether the merge that a method goes on from stands before it. */
+function orderFindings(draft: Draft, index: number): Finding[] {
+  const { methods } = draft;
+  const entry = methods[index];
+  const known = methods.filter(({ method }) => methodCatalogue.ids.includes(method));
+  if (entry === undefined) return [];
+  const check = (entries: Draft['methods']) => {
+    const { id } = entry;
+    methodCatalogue.validateOrder(
+      entries,
+      entries.findIndex((each) => each.id === id),
+      `method "${id}"`,
+    );
+  };
+  try {
+    check(known);
+    return [];
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure === undefined) throw error;
+    const { of: _left, ...parameters } = entry.parameters;
+    const last = changeMethod(draft, index, { parameters });
+    try {
+      check(last.methods.filter(({ method }) => methodCatalogue.ids.includes(method)));
+      return [finding('error', failure, { title: 'Use the last merge before it', draft: last })];
+    } catch {
+      const taken = methods.some((each) => each.id.toLowerCase() === 'adamerging');
+      const id = taken ? freeId('adamerging', draft) : 'adamerging';
+      const added = last.methods.toSpliced(index, 0, { id, method: 'adamerging', parameters: {} });
+      const fix = { title: 'Add AdaMerging before it', draft: { ...last, methods: added } };
+      return [finding('error', failure, fix)];
+    }
+  }
 }
 
 function freeId(id: string, { methods }: Draft): string {

@@ -14,8 +14,10 @@ import { activationBytes, tasksPerCall } from './run-adaptation.ts';
 
 export interface RunShapes {
   readonly config: VisionConfig;
-  /** Images of each task; there are as many experts. */
+  /** Images of each task; as many models are loaded as experts. */
   readonly images: readonly number[];
+  /** Of the tasks that merges see, where these are not all of them. */
+  readonly seenImages?: readonly number[];
   /** Of these, how many lie in memory as long as the run; all of them unless it says so. */
   readonly imagesInMemory?: number;
 }
@@ -45,6 +47,11 @@ const packedColumns = 16;
 /** The engine's arena grows in pieces and leaves gaps. */
 const workingSlack = 1.15;
 
+/** Images of each task that has its expert merged, and its images adapted to. */
+function seenImages({ images, seenImages: seen = images }: RunShapes): readonly number[] {
+  return seen;
+}
+
 /** Floating-point operations of one image through a static encoder. */
 export function forwardOperations(config: VisionConfig): number {
   const { hiddenSize: d, intermediateSize: m, layerCount, patchSize, channelCount } = config;
@@ -69,27 +76,32 @@ interface Adaptive {
   readonly sets: (images: number) => { readonly adapting: number; readonly evaluating: number };
   /** Work of an image relative to the encoder alone. */
   readonly work: number;
+  /** Passes of a step: forward and, where the encoder learns, backward. */
+  readonly passes: number;
+  /** Whether every expert looks at the images of its task first. */
+  readonly followsExperts: boolean;
 }
 
 function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undefined {
   const found = catalogueEntry(entry.method);
   if (found.kind !== 'adaptive') return undefined;
   const parameters = resolveParameters(found.method, entry.parameters, entry.id);
-  const { steps, reduction } = found.method.settings(parameters);
-  const sizes = found.method.sizes(shapes.config, shapes.images.length, parameters);
+  const { steps, reduction, objective } = found.method.settings(parameters);
+  const sizes = found.method.sizes(shapes.config, seenImages(shapes).length, parameters);
   const { whole } = encoderValues(shapes.config);
   const work = sizes.passes + sizes.factors / whole;
+  const followsExperts = objective === 'distillation' || objective === 'representation';
+  const passes = sizes.frozen === true ? 1 : stepPasses;
+  const shared = { steps, sizes, work, passes, followsExperts };
   if (reduction === undefined) {
-    return { steps, sizes, work, sets: () => ({ adapting: 1, evaluating: 0 }) };
+    return { ...shared, sets: () => ({ adapting: 1, evaluating: 0 }) };
   }
   const { router_layers } = parameters as Readonly<Record<string, unknown>>;
   // Without an input, routers of depth 0 give one weight set for everything.
   const sets = (by: Reduction, images: number) =>
     by === 'per-sample' && router_layers !== 0 ? images : 1;
   return {
-    steps,
-    sizes,
-    work,
+    ...shared,
     sets: (images) => ({
       adapting: sets(reduction.adaptation, images),
       evaluating: sets(reduction.evaluation, images),
@@ -108,11 +120,11 @@ export function trainableCount(entry: RecipeMethod, shapes: RunShapes): number {
 }
 
 /** Images that a merge by statistics looks at, each with a prediction and a gradient at most. */
-function statisticsImages(entry: RecipeMethod, { images }: RunShapes): number {
+function statisticsImages(entry: RecipeMethod, shapes: RunShapes): number {
   const found = catalogueEntry(entry.method);
   if (found.kind !== 'statistics') return 0;
   const { images: wanted } = resolveParameters(found.method, entry.parameters, entry.id);
-  return images.reduce((sum, count) => sum + Math.min(count, Number(wanted)), 0);
+  return seenImages(shapes).reduce((sum, count) => sum + Math.min(count, Number(wanted)), 0);
 }
 
 /** Seconds of a method when one image takes `imageSeconds` through the base model. */
@@ -122,7 +134,8 @@ export function estimateSeconds(
   shapes: RunShapes,
   imageSeconds: number,
 ): MethodSeconds {
-  const experts = shapes.images.length;
+  const seen = seenImages(shapes);
+  const experts = seen.length;
   const images = shapes.images.reduce((sum, count) => sum + count, 0);
   const { whole } = encoderValues(shapes.config);
   const { kind } = catalogueEntry(entry.method);
@@ -135,7 +148,9 @@ export function estimateSeconds(
     (memoryBound * 2 * experts * adaptive.sizes.dictionary) / forwardOperations(shapes.config);
   const { batch } = recipe.adaptation;
   const { work } = adaptive;
-  const step = experts * (batch * work + set * adaptive.sets(batch).adapting) * stepPasses;
+  const step = experts * (batch * work + set * adaptive.sets(batch).adapting) * adaptive.passes;
+  const ahead =
+    adaptive.followsExperts && adaptive.steps > 0 ? seen.reduce((sum, count) => sum + count, 0) : 0;
   const calls = shapes.images.map((count) => Math.ceil(count / recipe.evaluation.batch));
   const sets = calls.reduce(
     (sum, count) => sum + count * adaptive.sets(recipe.evaluation.batch).evaluating,
@@ -143,7 +158,7 @@ export function estimateSeconds(
   );
   return {
     prepare,
-    adapt: adaptive.steps * step * imageSeconds,
+    adapt: (ahead + adaptive.steps * step) * imageSeconds,
     evaluate: (images * work + set * sets) * imageSeconds,
   };
 }
@@ -180,7 +195,7 @@ function methodMemory(
   shapes: RunShapes,
 ): MethodMemory {
   const { config } = shapes;
-  const experts = shapes.images.length;
+  const experts = seenImages(shapes).length;
   const { whole } = encoderValues(config);
   const adaptive = adaptiveShape(entry, shapes);
   const evaluating = evaluationBytes(recipe.evaluation.batch, adaptive, config);
@@ -202,7 +217,10 @@ function methodMemory(
   const learning = 5 * trainable;
   const tasks = tasksPerCall(config, batch, experts);
   const sets = tasks * adaptive.sets(batch).adapting;
-  const step = tasks * adaptive.work * activationBytes(config, batch) + 2 * sets * dictionary * floatBytes;
+  // Without a backward pass the activations of one layer live at a time.
+  const living = adaptive.sizes.frozen === true ? config.layerCount : 1;
+  const activations = (tasks * adaptive.work * activationBytes(config, batch)) / living;
+  const step = activations + 2 * sets * dictionary * floatBytes;
   return {
     held: (ours + forward + backward + monitor + learning) * floatBytes,
     // The monitor's session keeps what it once needed while the other one computes.
@@ -245,7 +263,7 @@ function evaluationBytes(
 
 /** Bytes of the run folder when the run is done; the saved state on the way is counted. */
 export function estimateDisk(recipe: Pick<Recipe, 'methods'>, shapes: RunShapes): number {
-  const experts = shapes.images.length;
+  const experts = seenImages(shapes).length;
   const images = shapes.images.reduce((sum, count) => sum + count, 0);
   const { layerCount } = shapes.config;
   const perMethod = recipe.methods.map((entry) => {

@@ -127,7 +127,8 @@ async function evaluateAll(
       if (expert === undefined) throw new Error(`task ${id} has no expert`);
       const measure = async () => {
         const encoder = shared ?? (await compile(staticModel(expert)));
-        return evaluateTask(encoder, set, head, options).finally(() =>
+        const own = { ...options, expert: expertOf(id) };
+        return evaluateTask(encoder, set, head, own).finally(() =>
           shared === undefined ? encoder.dispose() : undefined,
         );
       };

@@ -128,6 +128,21 @@ describe('plan', () => {
       'error',
       'recipe.invalid_parameter',
     ],
+    [
+      'surgery on a merge that is gone',
+      (d) => ({
+        ...d,
+        methods: [...d.methods, { id: 'surgery', method: 'surgery', parameters: { of: 'gone' } }],
+      }),
+      'error',
+      'recipe.invalid_parameter',
+    ],
+    [
+      'surgery on nothing',
+      (d) => ({ ...d, methods: [{ id: 'surgery', method: 'surgery', parameters: {} }] }),
+      'error',
+      'recipe.invalid_parameter',
+    ],
     ['an unknown parameter', withParameter('speed', 7), 'error', 'recipe.unknown_parameter'],
     [
       'an unknown method',

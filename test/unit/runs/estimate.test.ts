@@ -55,6 +55,7 @@ describe('trainables', () => {
       entry('rank_wemoe', { rank: 3, learn_factors: true }),
       2 * (16 * 2 + 2) + 2 * 2 * (2 * 3 * (16 + 24)),
     ],
+    ['modules of rank 3', entry('surgery', { rank: 3 }), 2 * 2 * 3 * 16],
     ['a static merge', entry('ties'), 0],
     ['a reference', entry('individual'), 0],
   ])('of %s', (_, method, count) => {
@@ -98,6 +99,29 @@ describe('seconds', () => {
     const { evaluate } = estimateSeconds(entry('twin_merging'), recipe, shapes, 0.5);
     expect(evaluate).toBeGreaterThan(2 * 16 * 0.5);
     expect(estimateSeconds(entry('smile'), recipe, shapes, 0.5).adapt).toBe(0);
+  });
+
+  it('of surgery: the experts look once at every image, and no pass goes backward', () => {
+    const { adapt, evaluate } = estimateSeconds(
+      entry('surgery', { steps: 10 }),
+      recipe,
+      shapes,
+      0.5,
+    );
+    expect(adapt).toBeCloseTo((16 + 10 * 2 * 4) * 0.5, 9);
+    expect(evaluate).toBeCloseTo(16 * 0.5, 9);
+  });
+
+  it('counts the images of unseen tasks, but merges and adapts to the others alone', () => {
+    const unseen = { config: tinyConfig, images: [10, 6, 20], seenImages: [10, 6] };
+    for (const method of [wemoe(1), entry('fisher'), entry('ties'), entry('adamerging')]) {
+      const all = estimateSeconds(method, recipe, shapes, 0.5);
+      const found = estimateSeconds(method, recipe, unseen, 0.5);
+      expect(found.prepare).toBeCloseTo(all.prepare, 9);
+      expect(found.adapt).toBeCloseTo(all.adapt, 9);
+      expect(found.evaluate).toBeGreaterThan(all.evaluate + 0.99 * 20 * 0.5);
+      expect(trainableCount(method, unseen)).toBe(trainableCount(method, shapes));
+    }
   });
 
   it('of statistics: a prediction and a gradient for every image that is looked at', () => {
@@ -146,6 +170,16 @@ describe('memory and disk', () => {
     const held = 2 * (whole + factors) + 5 * trainable;
     expect(found).toBe(Math.round(inputs + held * 4 + 1.15 * step));
     expect(found).toBeLessThan(estimateMemory(methods(wemoe(1)), shapes));
+  });
+
+  it('hold the expert of an unseen task as it was loaded, and no task vectors of it', () => {
+    const { whole } = encoderValues(tinyConfig);
+    const unseen = { config: tinyConfig, images: [10, 6, 20], seenImages: [10, 6] };
+    const more = whole * 4 + 20 * 8 * 8 * 3;
+    const found = estimateMemory(methods(wemoe(1)), unseen);
+    expect(found - estimateMemory(methods(wemoe(1)), shapes)).toBeCloseTo(more, -1);
+    const disk = (of: typeof shapes) => estimateDisk(methods(wemoe(1)), of);
+    expect(disk(unseen) - disk(shapes)).toBe(20 * 12 + 2 * 2 * 20 * 2 * 4);
   });
 
   it('count predictions, events, state and routing weights', () => {
