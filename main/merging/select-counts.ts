@@ -46,7 +46,8 @@ export function numberOfKey(key: number): number {
 /** Counts the lower bits of the keys of a block that have the upper bits of `like`. */
 export function countLow(block: KeyKernel, like: number, counts: Counts): void {
   const { keys } = block;
-  for (const index of block.find(like, LOW_BITS)) counts[keys[index]! & (LOW_COUNT - 1)]! += 1;
+  for (const index of block.find(like, like | (LOW_COUNT - 1)))
+    counts[keys[index]! & (LOW_COUNT - 1)]! += 1;
 }
 
 export function addCounts(into: Counts, later: Counts): void {

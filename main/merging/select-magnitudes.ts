@@ -51,8 +51,6 @@ export interface SelectionRequest<Prepared> {
   readonly sizes: (list: number, count: number, context: SizeContext) => readonly number[];
   /** How many lists there are to select from; one for each expert if not given. */
   readonly lists?: number;
-  /** Negative numbers are less than positive ones; else magnitudes count. */
-  readonly signed?: boolean;
   /** Writes the numbers of a list; θk − θ0 if not given. */
   readonly fill?: (
     target: Float32Array,
@@ -99,9 +97,7 @@ function highPass<Name extends string, Prepared extends Selected<Name>>(
 ): Pass<Prepared> {
   return slotPass<Name, Prepared, HighSlot>(name, request, {
     open: ({ group, parameters, context, valueCount }) => ({
-      counts: Array.from({ length: request.lists ?? group.experts.length }, () =>
-        emptyHigh(request.signed === true),
-      ),
+      counts: Array.from({ length: request.lists ?? group.experts.length }, () => emptyHigh(false)),
       zeros: Array.from({ length: request.lists ?? group.experts.length }, () => 0),
       count: request.scope === 'model' ? valueCount : elementCount(group.shape),
       context: { settings: context.settings, parameters },
@@ -193,7 +189,7 @@ function cutoffPass<Name extends string, Prepared extends Selected<Name>>(
       for (const [at, { key, rest }] of sets[list]!.entries()) {
         const own = seen[list]![at]!;
         if (rest === undefined || own.cutoff < Infinity) continue;
-        const equal = block.find(key, 0);
+        const equal = block.find(key, key);
         const last = equal[rest - own.count - 1];
         if (last === undefined) own.count += equal.length;
         else own.cutoff = index + last + 1;

@@ -2,7 +2,7 @@
 import type { ParameterTable, ParameterValues } from '../lib/parameters.ts';
 import { KEY_BLOCK, KeyKernel } from './kernels/key-kernel.ts';
 import { definePass, type Group, type MergeContext, type Pass } from './method.ts';
-import { magnitudeKeys, signedKeys } from './select-counts.ts';
+import { magnitudeKeys } from './select-counts.ts';
 import type { Narrowed, Selected, Selection, SelectionRequest } from './select-magnitudes.ts';
 
 /** What a pass does with the keys of one tensor, or of the whole model. */
@@ -80,32 +80,19 @@ let kernel: KeyKernel | undefined;
 
 function writeKeys<Prepared>(
   into: KeyKernel,
-  { fill, signed }: SelectionRequest<Prepared>,
+  { fill }: SelectionRequest<Prepared>,
   list: number,
   piece: { readonly group: Group; readonly begin: number; readonly end: number },
   context: MergeContext<ParameterTable, Prepared>,
 ): void {
   const { group, begin, end } = piece;
-  if (fill === undefined && signed !== true) {
+  if (fill === undefined) {
     into.differences(group.experts[list]!, group.base, begin, end);
     return;
   }
-  if (fill === undefined) differences(into.numbers, group.experts[list]!, group.base, begin, end);
-  else fill(into.numbers, list, piece, context);
-  if (signed === true) signedKeys(into.keys, end - begin);
-  else magnitudeKeys(into.keys, end - begin);
+  fill(into.numbers, list, piece, context);
+  magnitudeKeys(into.keys, end - begin);
   into.close(end - begin);
-}
-
-function differences(
-  target: Float32Array,
-  expert: Float32Array,
-  base: Float32Array,
-  begin: number,
-  end: number,
-): void {
-  const count = end - begin;
-  for (let i = 0; i < count; i++) target[i] = expert[begin + i]! - base[begin + i]!;
 }
 
 /** What the passes before have found; the first has none before it. */

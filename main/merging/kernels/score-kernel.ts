@@ -1,219 +1,166 @@
 /**
- * The scores of PCB-Merging as vector code: exp(K (s² − 1)) tanh(x) in fp64, rounded to fp32 once. Exponentials
- * are 2^n × e^r with |r| ≤ ln 2 / 2, e^r by its series to r^11; the hyperbolic tangent is its series to x^9 up to
- * 1/32, and 1 − 2 / (e^2x + 1) beyond. Both are right to 1e-14, far below what fp32 shows, and have the
- * same bits on every machine, which those of Math have not.
+ * The scores of PCB-Merging, for a block of values of all experts: estimates of all of them as keys, and the scores
+ * themselves of those that are asked for.
  */
-import {
-  add,
-  addI32,
-  and,
-  anyBit,
-  block,
-  branch,
-  branchIf,
-  compile,
-  demote,
-  divide,
-  doubles,
-  get,
-  i32,
-  load,
-  Locals,
-  loop,
-  magnitude,
-  memoryOf,
-  multiply,
-  notBelow,
-  ones,
-  or,
-  op,
-  promoteHigh,
-  promoteLow,
-  select,
-  set,
-  store,
-  subtract,
-  vector,
-  type Code,
-  type Memory,
-  type Signature,
-} from './wasm.ts';
-
-/** Positions of a block. */
-const SCORE_BLOCK = 4096;
-const PLANE = SCORE_BLOCK * 4;
-const BASE = 0;
-const EXPERT = PLANE;
-const RESULT = 2 * PLANE;
-const SUMS = 3 * PLANE;
-
-/** Below it a score rounds to zero in fp32. */
-const LEAST_EXPONENT = -700;
-/** From it on the hyperbolic tangent is 1. */
-const MOST_ANGLE = 20;
-const LEAST_ANGLE = 1 / 32;
-/** Added to a number it leaves the nearest integer in the lower bits. */
-const TO_INTEGER = 1.5 * 2 ** 52;
-const LN2_HIGH = 0.69314718036912381649;
-const LN2_LOW = 1.90821492927058770002e-10;
-const factorials = [1, 1, 2, 6, 24, 120, 720, 5040, 40_320, 362_880, 3_628_800, 39_916_800];
-const exponentialSeries = factorials.map((factorial) => 1 / factorial);
-/** Of powers of x². */
-const tangentSeries = [1, -1 / 3, 2 / 15, -17 / 315, 62 / 2835];
-
-const signature: Signature = { parameters: ['i32', 'f64', 'f64', 'f64', 'f64'] };
-const [bytes, least, greatest, width, tasks] = [0, 1, 2, 3, 4] as const;
-type Run = (bytes: number, least: number, greatest: number, width: number, tasks: number) => number;
-
-const splat = (local: number): Code => vector(0x14, get(local));
-const lesser = (left: Code, right: Code): Code => vector(0xf4, left, right);
-const greater = (left: Code, right: Code): Code => vector(0xf5, left, right);
-
-function series(coefficients: readonly number[], x: number): Code {
-  const [last = 0, ...others] = coefficients.toReversed();
-  return others.reduce<Code>(
-    (sum, coefficient) => add(multiply(sum, get(x)), doubles(coefficient)),
-    doubles(last),
-  );
-}
-
-interface Work {
-  /** What the exponential is of, then its rest. */
-  readonly x: number;
-  readonly shifted: number;
-  readonly power: number;
-}
-
-/** e^x, of an x from −700 to 40, in the local `power`. */
-function exponential({ x, shifted, power }: Work): Code {
-  return [
-    set(shifted, add(multiply(get(x), doubles(Math.LOG2E)), doubles(TO_INTEGER))),
-    set(power, subtract(get(shifted), doubles(TO_INTEGER))),
-    set(
-      x,
-      subtract(
-        subtract(get(x), multiply(get(power), doubles(LN2_HIGH))),
-        multiply(get(power), doubles(LN2_LOW)),
-      ),
-    ),
-    // 2^n: its exponent is n more than that of 1.
-    set(shifted, vector(0xce, vector(0xcb, get(shifted), i32(52)), ones)),
-    set(power, multiply(series(exponentialSeries, x), get(shifted))),
-  ];
-}
-
-function assemble(memory: Memory): Run {
-  const locals = new Locals(signature);
-  const [at] = locals.take('i32', 1) as [number];
-  const vectors = locals.take('v128', 13);
-  const [four, base, low, high, own, angle, size, square, small] = vectors as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [x, shifted, power, score] = vectors.slice(9) as [number, number, number, number];
-  const work: Work = { x, shifted, power };
-  /** Of the two changes in `own`; the score goes to `into`. */
-  const scoreTwo = (half: 0 | 1, into: number): Code => [
-    set(angle, multiply(get(own), load(addI32(get(at), get(at)), SUMS + 16 * half))),
-    set(
-      size,
-      divide(
-        subtract(lesser(greater(magnitude(get(own)), splat(least)), splat(greatest)), splat(least)),
-        splat(width),
-      ),
-    ),
-    set(
-      x,
-      greater(
-        multiply(splat(tasks), subtract(multiply(get(size), get(size)), ones)),
-        doubles(LEAST_EXPONENT),
-      ),
-    ),
-    exponential(work),
-    set(score, get(power)),
-    set(square, multiply(get(angle), get(angle))),
-    set(into, multiply(get(angle), series(tangentSeries, square))),
-    // Where a single one is large, both ways are gone.
-    set(small, vector(0x4b, magnitude(get(angle)), doubles(LEAST_ANGLE))),
-    block(
-      branchIf(0, op(0x45, anyBit(vector(0x4d, get(small))))),
-      set(x, lesser(magnitude(get(angle)), doubles(MOST_ANGLE))),
-      set(x, add(get(x), get(x))),
-      exponential(work),
-      set(power, subtract(ones, divide(doubles(2), add(get(power), ones)))),
-      // With the sign of the angle.
-      set(power, or(get(power), and(get(angle), doubles(-0)))),
-      set(into, select(get(into), get(power), get(small))),
-    ),
-    set(into, multiply(get(score), get(into))),
-  ];
-  const body: Code = block(
-    loop(
-      branchIf(1, notBelow(get(at), get(bytes))),
-      set(four, load(get(at), EXPERT)),
-      set(base, load(get(at), BASE)),
-      set(own, subtract(promoteLow(get(four)), promoteLow(get(base)))),
-      scoreTwo(0, low),
-      set(own, subtract(promoteHigh(four), promoteHigh(base))),
-      scoreTwo(1, high),
-      store(get(at), demote(get(low), get(high)), RESULT),
-      set(at, addI32(get(at), i32(16))),
-      branch(0),
-    ),
-  );
-  return compile(memory, signature, locals, body);
-}
+import type { Group } from '../method.ts';
+import { signedKeys } from '../select-counts.ts';
+import { KEY_BLOCK, KeyKernel } from './key-kernel.ts';
+import { assembleScores } from './score-code.ts';
+import { assembleEstimate, assembleSums, LEAST_ESTIMATE, MOST_OFF } from './score-estimate.ts';
 
 export interface Range {
   readonly least: number;
   readonly greatest: number;
 }
 
-export class ScoreKernel {
-  readonly #base: Float32Array;
-  readonly #expert: Float32Array;
-  readonly #result: Float32Array;
-  readonly #sums: Float64Array;
-  readonly #run: Run;
+const PLANE = KEY_BLOCK * 4;
+/** Values that are scored at a time. */
+const SCORED = 1024;
 
-  constructor() {
-    const memory = memoryOf(SUMS + 2 * PLANE);
-    const plane = (at: number) => new Float32Array(memory.buffer, at, SCORE_BLOCK);
-    this.#base = plane(BASE);
-    this.#expert = plane(EXPERT);
-    this.#result = plane(RESULT);
-    this.#sums = new Float64Array(memory.buffer, SUMS, SCORE_BLOCK);
-    this.#run = assemble(memory);
+/**
+ * Beyond it a place in the range is too uncertain in fp32: K (2^−22 greatest / width), by which an exponential is wrong,
+ * would not be small next to `MOST_OFF`.
+ */
+const MOST_RATIO = 256;
+
+export class ScoreKernel {
+  /** Holds the estimates, and counts for each expert in a table of its own. */
+  readonly keys: KeyKernel;
+  readonly #base: Float32Array;
+  readonly #experts: readonly Float32Array[];
+  readonly #sums: Float64Array;
+  readonly #doubtful: Int32Array;
+  readonly #scored: {
+    readonly base: Float32Array;
+    readonly expert: Float32Array;
+    readonly sums: Float64Array;
+    readonly result: Float32Array;
+  };
+  readonly #sum: ReturnType<typeof assembleSums>;
+  readonly #estimate: ReturnType<typeof assembleEstimate>;
+  readonly #score: ReturnType<typeof assembleScores>;
+  readonly #result = new Float32Array(KEY_BLOCK);
+  readonly #changes = new Float64Array(KEY_BLOCK);
+  #length = 0;
+
+  constructor(experts: number) {
+    const scoredBytes = 5 * SCORED * 4;
+    this.keys = new KeyKernel(experts, scoredBytes + (4 + experts) * PLANE);
+    const { memory, spare } = this.keys;
+    const { buffer } = memory;
+    const scored = {
+      sums: spare,
+      base: spare + 2 * SCORED * 4,
+      expert: spare + 3 * SCORED * 4,
+      result: spare + 4 * SCORED * 4,
+    };
+    const sums = spare + scoredBytes;
+    const layout = {
+      base: 0,
+      keys: KeyKernel.keysAt,
+      plane: PLANE,
+      sums,
+      roundedSums: sums + 2 * PLANE,
+      doubtful: sums + 3 * PLANE,
+      experts: sums + 4 * PLANE,
+    };
+    const plane = (at: number, length = KEY_BLOCK) => new Float32Array(buffer, at, length);
+    this.#base = plane(layout.base);
+    this.#experts = Array.from({ length: experts }, (_, k) => plane(layout.experts + k * PLANE));
+    this.#sums = new Float64Array(buffer, sums, KEY_BLOCK);
+    this.#doubtful = new Int32Array(buffer, layout.doubtful, KEY_BLOCK);
+    this.#scored = {
+      base: plane(scored.base, SCORED),
+      expert: plane(scored.expert, SCORED),
+      sums: new Float64Array(buffer, scored.sums, SCORED),
+      result: plane(scored.result, SCORED),
+    };
+    this.#sum = assembleSums(memory, layout);
+    this.#estimate = assembleEstimate(memory, layout);
+    this.#score = assembleScores(memory, scored);
+  }
+
+  /** Takes the values from `begin` to `end`, at most a block. */
+  load({ base, experts }: Pick<Group, 'base' | 'experts'>, begin: number, end: number): void {
+    this.#length = end - begin;
+    const padded = Math.ceil(this.#length / 4) * 4;
+    const take = (plane: Float32Array, values: Float32Array) => {
+      plane.set(values.subarray(begin, end));
+      plane.fill(0, this.#length, padded);
+    };
+    take(this.#base, base);
+    for (const [k, expert] of experts.entries()) take(this.#experts[k]!, expert);
+    this.#sum(padded * 4, experts.length);
   }
 
   /**
-   * The scores of at most a block of values, valid until the next call: of K tasks, where a magnitude has its
-   * place s from 0 to 1 in a range, and x is the change times the sum of all.
+   * Leaves in `keys` the keys of estimates, at most `MOST_OFF` from those of the scores, given the range of an
+   * expert's magnitudes.
    */
-  scores(
-    expert: Float32Array,
-    base: Float32Array,
-    sums: Float64Array,
-    { least: from, greatest: to }: Range,
-    taskCount: number,
-  ): Float32Array {
-    const count = base.length;
-    const padded = Math.ceil(count / 4) * 4;
-    this.#base.set(base);
-    this.#expert.set(expert);
-    this.#sums.set(sums);
-    this.#base.fill(0, count, padded);
-    this.#expert.fill(0, count, padded);
-    // In a range of a single value all places are 0.
-    this.#run(padded * 4, from, to, to > from ? to - from : 1, taskCount);
-    return this.#result.subarray(0, count);
+  estimate(expert: number, range: Range): void {
+    const { least, greatest } = range;
+    const taskCount = this.#experts.length;
+    const width = greatest - least;
+    const exact = width > LEAST_ESTIMATE && taskCount * greatest < MOST_RATIO * width;
+    const count = this.#estimate(
+      Math.ceil(this.#length / 4) * 16,
+      expert * PLANE,
+      least,
+      greatest,
+      // In a range of a single value all places are 0.
+      width > 0 ? 1 / width : 0,
+      taskCount * Math.LOG2E,
+      exact || width === 0 ? LEAST_ESTIMATE : Infinity,
+    );
+    this.keys.close(this.#length);
+    if (count === 0) return;
+    const doubtful = this.#doubtful.subarray(0, count);
+    const scores = this.scores(expert, range, doubtful);
+    const bits = keysOf(scores);
+    for (let i = 0; i < count; i++) this.keys.keys[doubtful[i]!] = bits[i]!;
   }
+
+  /** Those of an expert at these places of the block; valid until the next call. */
+  changes(expert: number, places: Int32Array): Float64Array {
+    const [base, own] = [this.#base, this.#experts[expert]!];
+    for (let i = 0; i < places.length; i++) {
+      const place = places[i]!;
+      this.#changes[i] = own[place]! - base[place]!;
+    }
+    return this.#changes.subarray(0, places.length);
+  }
+
+  /** The scores of an expert at these places of the block; valid until the next call. */
+  scores(expert: number, { least, greatest }: Range, places: Int32Array): Float32Array {
+    const scored = this.#scored;
+    const [base, own, sums] = [this.#base, this.#experts[expert]!, this.#sums];
+    for (let first = 0; first < places.length; first += SCORED) {
+      const count = Math.min(places.length - first, SCORED);
+      const padded = Math.ceil(count / 4) * 4;
+      for (let i = 0; i < count; i++) {
+        const place = places[first + i]!;
+        scored.base[i] = base[place]!;
+        scored.expert[i] = own[place]!;
+        scored.sums[i] = sums[place]!;
+      }
+      scored.base.fill(0, count, padded);
+      scored.expert.fill(0, count, padded);
+      const width = greatest > least ? greatest - least : 1;
+      this.#score(padded * 4, least, greatest, width, this.#experts.length);
+      this.#result.set(scored.result.subarray(0, count), first);
+    }
+    return this.#result.subarray(0, places.length);
+  }
+}
+
+/** No estimate of a score above this one has a lesser key. */
+export function leastEstimate(score: number): number {
+  return keysOf(Float32Array.of(score))[0]! - MOST_OFF;
+}
+
+/** Scores become their keys, in place. */
+export function keysOf(scores: Float32Array): Int32Array {
+  const keys = new Int32Array(scores.buffer, scores.byteOffset, scores.length);
+  signedKeys(keys, keys.length);
+  return keys;
 }

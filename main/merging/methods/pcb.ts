@@ -3,11 +3,17 @@
  * which their min-max normalisation takes out again, so that exp cannot overflow for many tasks; they are
  * compared as fp32.
  */
-import { BLOCK, forEachBlock } from '../blocks.ts';
-import { addScaledDifference, subtract, writeChanged } from '../elementwise/arithmetic.ts';
+import { writeChanged } from '../elementwise/arithmetic.ts';
 import { lambda, none } from '../elementwise/parameters.ts';
-import { ScoreKernel, type Range } from '../kernels/score-kernel.ts';
-import { defineMethod, type Group } from '../method.ts';
+import {
+  bracketPass,
+  forEachEstimated,
+  scorePass,
+  type FoundScores,
+} from '../elementwise/score-ranges.ts';
+import { KEY_BLOCK, MOST_KEY } from '../kernels/key-kernel.ts';
+import { leastEstimate, type Range } from '../kernels/score-kernel.ts';
+import { defineMethod } from '../method.ts';
 import { numberOfKey } from '../select-counts.ts';
 import { selectionPasses, type Selected } from '../select-magnitudes.ts';
 
@@ -15,7 +21,7 @@ import { selectionPasses, type Selected } from '../select-magnitudes.ts';
 const CLAMPED = 1e-4;
 const LEAST_SUM = 1e-12;
 
-type Prepared = Selected<'clamps' | 'scores'>;
+type Prepared = Selected<'clamps'> & FoundScores;
 
 const parameters = {
   ratio: {
@@ -64,49 +70,47 @@ export const pcb = defineMethod<typeof parameters, typeof none, Prepared>({
         count - Math.max(0, Math.trunc(count * (1 - CLAMPED) - 1)),
       ],
     }),
-    ...selectionPasses<'scores', Prepared>('scores', {
-      scope: 'model',
-      signed: true,
-      sizes: (_, count) => [count - Math.min(Math.floor(count * (1 - ratio)), count - 1), 1],
-      fill(target, list, { group, begin, end }, { prepared }) {
-        const [clamps] = rangesOf(prepared, 'clamps', [list]);
-        target.set(scoresOf(group, list, clamps!, begin, end));
-      },
-    }),
+    bracketPass<Prepared>(clampsOf, (count) => [
+      count - Math.min(Math.floor(count * (1 - ratio)), count - 1),
+      1,
+    ]),
+    scorePass<Prepared>(clampsOf, 2),
   ],
 
   merge(group, values, { prepared }) {
-    const { base, experts } = group;
-    const all = [...experts.keys()];
-    const clamps = rangesOf(prepared, 'clamps', all);
-    const limits = rangesOf(prepared, 'scores', all);
+    const { base } = group;
+    const clamps = clampsOf(prepared);
+    const limits = prepared.scores!.map(([least, greatest]) => ({
+      least: least!,
+      greatest: greatest!,
+    }));
     const merged = new Float32Array(base.length);
-    const change = new Float64Array(Math.min(BLOCK, base.length));
-    const [target, sum] = [new Float64Array(change.length), new Float64Array(change.length)];
-    forEachBlock(base.length, (begin, end) => {
-      target.fill(0);
-      sum.fill(0);
-      for (const k of all) {
-        subtract(change, experts[k]!, base, begin, end);
-        const scores = scoresOf(group, k, clamps[k]!, begin, end);
-        addScored(target, sum, scores, change, clamps[k]!, limits[k]!, end - begin);
-      }
-      for (let i = 0; i < end - begin; i++) target[i]! /= Math.max(sum[i]!, LEAST_SUM);
-      writeChanged(merged, base, target, values.lambda, 1, begin, end);
-    });
+    const target = new Float64Array(Math.min(KEY_BLOCK, base.length));
+    const sum = new Float64Array(target.length);
+    forEachEstimated(
+      group,
+      clamps,
+      (kernel, k) => {
+        // All others have a share of zero.
+        const places = kernel.keys.find(leastEstimate(limits[k]!.least), MOST_KEY);
+        const scores = kernel.scores(k, clamps[k]!, places);
+        addScored(target, sum, places, scores, kernel.changes(k, places), clamps[k]!, limits[k]!);
+      },
+      (begin, end) => {
+        for (let i = 0; i < end - begin; i++) target[i]! /= Math.max(sum[i]!, LEAST_SUM);
+        writeChanged(merged, base, target, values.lambda, 1, begin, end);
+        target.fill(0);
+        sum.fill(0);
+      },
+    );
     return merged;
   },
 });
 
-function rangesOf(
-  prepared: Prepared,
-  name: 'clamps' | 'scores',
-  experts: readonly number[],
-): readonly Range[] {
-  const sets = prepared[name]!.sets.get('')!;
-  return experts.map((k) => ({
-    least: numberOfKey(sets[k]![0]!.key),
-    greatest: numberOfKey(sets[k]![1]!.key),
+function clampsOf({ clamps }: Prepared): readonly Range[] {
+  return clamps!.sets.get('')!.map(([least, greatest]) => ({
+    least: numberOfKey(least!.key),
+    greatest: numberOfKey(greatest!.key),
   }));
 }
 
@@ -118,55 +122,21 @@ function place(x: number, range: Range): number {
   return width > 0 ? (clamp(x, range) - range.least) / width : 0;
 }
 
-let kernel: ScoreKernel | undefined;
-/** Σ τj of the group that was asked for last. */
-let known: { readonly group: Group; readonly sums: Float64Array } | undefined;
-
-function sumsOf(group: Group): Float64Array {
-  if (known?.group === group) return known.sums;
-  const { base, experts } = group;
-  const sums = new Float64Array(base.length);
-  forEachBlock(base.length, (begin, end) => {
-    const own = sums.subarray(begin, end);
-    for (const expert of experts) addScaledDifference(own, expert, base, 1, begin, end);
-  });
-  known = { group, sums };
-  return sums;
-}
-
-/** Those of an expert, valid until the next are asked for. */
-function scoresOf(
-  group: Group,
-  expert: number,
-  clamps: Range,
-  begin: number,
-  end: number,
-): Float32Array {
-  kernel ??= new ScoreKernel();
-  const { base, experts } = group;
-  const cut = <T extends Float32Array | Float64Array>(values: T) =>
-    values.subarray(begin, end) as T;
-  return kernel.scores(
-    cut(experts[expert]!),
-    cut(base),
-    cut(sumsOf(group)),
-    clamps,
-    experts.length,
-  );
-}
-
+/** The share of each score, and the change it is the share of. */
 function addScored(
   target: Float64Array,
   sum: Float64Array,
+  places: Int32Array,
   scores: Float32Array,
-  change: Float64Array,
+  changes: Float64Array,
   clamps: Range,
   limits: Range,
-  count: number,
 ): void {
-  for (let i = 0; i < count; i++) {
-    const score = place(scores[i]!, limits);
-    target[i]! += score * Math.sign(change[i]!) * clamp(Math.abs(change[i]!), clamps);
-    sum[i]! += score;
+  for (let j = 0; j < places.length; j++) {
+    const i = places[j]!;
+    const change = changes[j]!;
+    const share = place(scores[j]!, limits);
+    target[i]! += share * Math.sign(change) * clamp(Math.abs(change), clamps);
+    sum[i]! += share;
   }
 }

@@ -101,19 +101,6 @@ test('within tensors exact sets have their size, and lower indices win among equ
   );
 });
 
-test('numbers of both signs are ordered as such', () => {
-  const ascending = Float32Array.of(-9, -2, -0.5, 0, 1e-30, 3, 4);
-  const shuffled = [3, 0, 6, 1, 5, 2, 4].map((i) => ascending[i]!);
-  ascending.forEach((expected, index) => {
-    const [lists] = select([groupOf('', new Float32Array(7), [Float32Array.from(shuffled)])], {
-      scope: 'model',
-      signed: true,
-      sizes: (_, count) => [count - index],
-    });
-    expect(numberOfKey(lists![0]![0]!.key)).toBe(expected);
-  });
-});
-
 test('works across the borders of blocks, with several sets, and tells how many are zero', () => {
   const ascending = Float32Array.from({ length: 5000 }, (_, i) => (i % 2 === 0 ? i : -i));
   const ranks = [1, 2047, 2048, 2049, 4096, 5000];

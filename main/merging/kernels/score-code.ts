@@ -1,0 +1,174 @@
+/**
+ * The scores of PCB-Merging as vector code: exp(K (s² − 1)) tanh(x) in fp64, rounded to fp32 once. Exponentials
+ * are 2^n × e^r with |r| ≤ ln 2 / 2, e^r by its series to r^11; the hyperbolic tangent is its series to x^9 up to
+ * 1/32, and 1 − 2 / (e^2x + 1) beyond. Both are right to 1e-14, far below what fp32 shows, and have the
+ * same bits on every machine, which those of Math have not.
+ */
+import {
+  add,
+  addI32,
+  and,
+  anyBit,
+  block,
+  branch,
+  branchIf,
+  compile,
+  demote,
+  divide,
+  doubles,
+  get,
+  i32,
+  load,
+  Locals,
+  loop,
+  magnitude,
+  multiply,
+  notBelow,
+  ones,
+  or,
+  op,
+  promoteHigh,
+  promoteLow,
+  select,
+  set,
+  store,
+  subtract,
+  vector,
+  type Code,
+  type Memory,
+  type Signature,
+} from './wasm.ts';
+
+/** Byte offsets of the planes of a block. */
+export interface ScoreLayout {
+  readonly base: number;
+  readonly expert: number;
+  /** Fp64, as wide as two others. */
+  readonly sums: number;
+  readonly result: number;
+}
+
+/** Below it a score rounds to zero in fp32. */
+const LEAST_EXPONENT = -700;
+/** From it on the hyperbolic tangent is 1. */
+const MOST_ANGLE = 20;
+const LEAST_ANGLE = 1 / 32;
+/** Added to a number it leaves the nearest integer in the lower bits. */
+const TO_INTEGER = 1.5 * 2 ** 52;
+const LN2_HIGH = 0.69314718036912381649;
+const LN2_LOW = 1.90821492927058770002e-10;
+const factorials = [1, 1, 2, 6, 24, 120, 720, 5040, 40_320, 362_880, 3_628_800, 39_916_800];
+const exponentialSeries = factorials.map((factorial) => 1 / factorial);
+/** Of powers of x². */
+const tangentSeries = [1, -1 / 3, 2 / 15, -17 / 315, 62 / 2835];
+
+const signature: Signature = { parameters: ['i32', 'f64', 'f64', 'f64', 'f64'] };
+const [bytes, least, greatest, width, tasks] = [0, 1, 2, 3, 4] as const;
+type Run = (bytes: number, least: number, greatest: number, width: number, tasks: number) => number;
+
+const splat = (local: number): Code => vector(0x14, get(local));
+const lesser = (left: Code, right: Code): Code => vector(0xf4, left, right);
+const greater = (left: Code, right: Code): Code => vector(0xf5, left, right);
+
+function series(coefficients: readonly number[], x: number): Code {
+  const [last = 0, ...others] = coefficients.toReversed();
+  return others.reduce<Code>(
+    (sum, coefficient) => add(multiply(sum, get(x)), doubles(coefficient)),
+    doubles(last),
+  );
+}
+
+interface Work {
+  /** What the exponential is of, then its rest. */
+  readonly x: number;
+  readonly shifted: number;
+  readonly power: number;
+}
+
+/** e^x, of an x from −700 to 40, in the local `power`. */
+function exponential({ x, shifted, power }: Work): Code {
+  return [
+    set(shifted, add(multiply(get(x), doubles(Math.LOG2E)), doubles(TO_INTEGER))),
+    set(power, subtract(get(shifted), doubles(TO_INTEGER))),
+    set(
+      x,
+      subtract(
+        subtract(get(x), multiply(get(power), doubles(LN2_HIGH))),
+        multiply(get(power), doubles(LN2_LOW)),
+      ),
+    ),
+    // 2^n: its exponent is n more than that of 1.
+    set(shifted, vector(0xce, vector(0xcb, get(shifted), i32(52)), ones)),
+    set(power, multiply(series(exponentialSeries, x), get(shifted))),
+  ];
+}
+
+/** Writes the scores of an expert for so many bytes of its plane, a multiple of 16. */
+export function assembleScores(memory: Memory, layout: ScoreLayout): Run {
+  const locals = new Locals(signature);
+  const [at] = locals.take('i32', 1) as [number];
+  const vectors = locals.take('v128', 13);
+  const [four, base, low, high, own, angle, size, square, small] = vectors as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [x, shifted, power, score] = vectors.slice(9) as [number, number, number, number];
+  const work: Work = { x, shifted, power };
+  /** Of the two changes in `own`; the score goes to `into`. */
+  const scoreTwo = (half: 0 | 1, into: number): Code => [
+    set(angle, multiply(get(own), load(addI32(get(at), get(at)), layout.sums + 16 * half))),
+    set(
+      size,
+      divide(
+        subtract(lesser(greater(magnitude(get(own)), splat(least)), splat(greatest)), splat(least)),
+        splat(width),
+      ),
+    ),
+    set(
+      x,
+      greater(
+        multiply(splat(tasks), subtract(multiply(get(size), get(size)), ones)),
+        doubles(LEAST_EXPONENT),
+      ),
+    ),
+    exponential(work),
+    set(score, get(power)),
+    set(square, multiply(get(angle), get(angle))),
+    set(into, multiply(get(angle), series(tangentSeries, square))),
+    // Where a single one is large, both ways are gone.
+    set(small, vector(0x4b, magnitude(get(angle)), doubles(LEAST_ANGLE))),
+    block(
+      branchIf(0, op(0x45, anyBit(vector(0x4d, get(small))))),
+      set(x, lesser(magnitude(get(angle)), doubles(MOST_ANGLE))),
+      set(x, add(get(x), get(x))),
+      exponential(work),
+      set(power, subtract(ones, divide(doubles(2), add(get(power), ones)))),
+      // With the sign of the angle.
+      set(power, or(get(power), and(get(angle), doubles(-0)))),
+      set(into, select(get(into), get(power), get(small))),
+    ),
+    set(into, multiply(get(score), get(into))),
+  ];
+  const body: Code = block(
+    loop(
+      branchIf(1, notBelow(get(at), get(bytes))),
+      set(four, load(get(at), layout.expert)),
+      set(base, load(get(at), layout.base)),
+      set(own, subtract(promoteLow(get(four)), promoteLow(get(base)))),
+      scoreTwo(0, low),
+      set(own, subtract(promoteHigh(four), promoteHigh(base))),
+      scoreTwo(1, high),
+      store(get(at), demote(get(low), get(high)), layout.result),
+      set(at, addI32(get(at), i32(16))),
+      branch(0),
+    ),
+  );
+  return compile(memory, signature, locals, body);
+}

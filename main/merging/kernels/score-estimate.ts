@@ -1,0 +1,244 @@
+/**
+ * Scores of PCB-Merging that are nearly right, four at a time in fp32, and which of them may not be: most scores
+ * only need to be told from those that matter. Powers of two are 2^n × 2^r with |r| ≤ 1/2 and 2^r by its series
+ * to r^5, the hyperbolic tangent is its series to x³; rounding included, that is right to 2^−13, a quarter of
+ * `MOST_OFF` keys.
+ */
+import {
+  add as addDoubles,
+  addI32,
+  addWords,
+  and,
+  below,
+  block,
+  branch,
+  branchIf,
+  compile,
+  demote,
+  get,
+  i32,
+  load,
+  Locals,
+  loop,
+  notBelow,
+  op,
+  or,
+  promoteHigh,
+  promoteLow,
+  set,
+  singles,
+  store,
+  storeI32,
+  subtract as subtractDoubles,
+  vector,
+  xor,
+  zeros,
+  type Code,
+  type Memory,
+  type Signature,
+  words,
+} from './wasm.ts';
+
+/** The key of an estimate lies at most so far from that of the score: a relative 2^−11 just above a power of two. */
+export const MOST_OFF = 2 ** 13;
+/** Below it products may have lost bits. */
+export const LEAST_ESTIMATE = 2 ** -100;
+const LEAST_POWER = -120;
+/** Added to a number it leaves the nearest integer in the lower bits. */
+const TO_INTEGER = 1.5 * 2 ** 23;
+const MOST_ANGLE = 1 / 32;
+
+/** Byte offsets of the planes of a block. */
+export interface EstimateLayout {
+  readonly base: number;
+  /** Of the experts, one after another. */
+  readonly experts: number;
+  readonly plane: number;
+  /** Σ τj in fp64, as wide as two others, and in fp32. */
+  readonly sums: number;
+  readonly roundedSums: number;
+  readonly keys: number;
+  /** Places of the estimates that may be wrong. */
+  readonly doubtful: number;
+}
+
+const add = (left: Code, right: Code): Code => vector(0xe4, left, right);
+const subtract = (left: Code, right: Code): Code => vector(0xe5, left, right);
+const multiply = (left: Code, right: Code): Code => vector(0xe6, left, right);
+const lesser = (left: Code, right: Code): Code => vector(0xea, left, right);
+const greater = (left: Code, right: Code): Code => vector(0xeb, left, right);
+const magnitude = (value: Code): Code => vector(0xe0, value);
+/** An fp64 local, rounded to fp32, in all lanes. */
+const splat = (local: number): Code => vector(0x13, op(0xb6, get(local)));
+
+type Sum = (bytes: number, experts: number) => void;
+
+/** Writes Σ τj, in the order of the experts. */
+export function assembleSums(memory: Memory, layout: EstimateLayout): Sum {
+  const signature: Signature = { parameters: ['i32', 'i32'] };
+  const [bytes, experts] = [0, 1] as const;
+  const locals = new Locals(signature);
+  const [at, expert, address] = locals.take('i32', 3) as [number, number, number];
+  const vectors = locals.take('v128', 5) as [number, number, number, number, number];
+  const [four, baseLow, baseHigh, low, high] = vectors;
+  const addTo = (sum: number, value: Code, base: number): Code =>
+    set(sum, addDoubles(get(sum), subtractDoubles(value, get(base))));
+  const body: Code = block(
+    loop(
+      branchIf(1, notBelow(get(at), get(bytes))),
+      set(four, load(get(at), layout.base)),
+      set(baseLow, promoteLow(get(four))),
+      set(baseHigh, promoteHigh(four)),
+      set(low, zeros),
+      set(high, zeros),
+      set(expert, i32(0)),
+      set(address, get(at)),
+      loop(
+        set(four, load(get(address), layout.experts)),
+        addTo(low, promoteLow(get(four)), baseLow),
+        addTo(high, promoteHigh(four), baseHigh),
+        set(address, addI32(get(address), i32(layout.plane))),
+        set(expert, addI32(get(expert), i32(1))),
+        branchIf(0, below(get(expert), get(experts))),
+      ),
+      store(addI32(get(at), get(at)), get(low), layout.sums),
+      store(addI32(get(at), get(at)), get(high), layout.sums + 16),
+      store(get(at), demote(get(low), get(high)), layout.roundedSums),
+      set(at, addI32(get(at), i32(16))),
+      branch(0),
+    ),
+  );
+  return compile(memory, signature, locals, body);
+}
+
+/**
+ * Of the expert whose plane lies at an offset from the first; `inverse` is 1 / (greatest − least), `power` is
+ * K / ln 2. Estimates below `least` count as doubtful unless there is no change. Returns how many are.
+ */
+type Estimate = (
+  bytes: number,
+  offset: number,
+  least: number,
+  greatest: number,
+  inverse: number,
+  power: number,
+  leastCertain: number,
+) => number;
+
+/** Of 2^r. */
+const series = [1, 1, 2, 6, 24].map((factorial, degree) => Math.LN2 ** degree / factorial);
+
+/** Writes the keys of the estimates. */
+export function assembleEstimate(memory: Memory, layout: EstimateLayout): Estimate {
+  const signature: Signature = {
+    parameters: ['i32', 'i32', 'f64', 'f64', 'f64', 'f64', 'f64'],
+    result: 'i32',
+  };
+  const [bytes, offset, least, greatest, inverse, power, leastCertain] = [
+    0, 1, 2, 3, 4, 5, 6,
+  ] as const;
+  const locals = new Locals(signature);
+  const [at, end, mask] = locals.take('i32', 3) as [number, number, number];
+  const vectors = locals.take('v128', 12);
+  const [from, to, scale, exponent, smallest] = vectors as [number, number, number, number, number];
+  const [change, angle, value, whole, rest, estimate, certain] = vectors.slice(5) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [constant, linear, square, cube, fourth] = series.map(singles) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const powerOfRest = add(
+    add(constant, multiply(get(rest), linear)),
+    multiply(
+      multiply(get(rest), get(rest)),
+      add(add(square, multiply(get(rest), cube)), multiply(multiply(get(rest), get(rest)), fourth)),
+    ),
+  );
+  const lane = (number: number): Code => [
+    storeI32(get(end), addI32([get(at), i32(2), 0x76], i32(number)), layout.doubtful),
+    // Four bytes further where the bit of the lane is set.
+    set(end, addI32(get(end), [[[get(mask), i32(number), 0x76], i32(1), 0x71], i32(2), 0x74])),
+  ];
+  const body: Code = [
+    set(from, splat(least)),
+    set(to, splat(greatest)),
+    set(scale, splat(inverse)),
+    set(exponent, splat(power)),
+    set(smallest, splat(leastCertain)),
+    block(
+      loop(
+        branchIf(1, notBelow(get(at), get(bytes))),
+        set(
+          change,
+          subtract(load(addI32(get(at), get(offset)), layout.experts), load(get(at), layout.base)),
+        ),
+        set(angle, multiply(get(change), load(get(at), layout.roundedSums))),
+        set(
+          value,
+          multiply(
+            subtract(lesser(greater(magnitude(get(change)), get(from)), get(to)), get(from)),
+            get(scale),
+          ),
+        ),
+        // What two is raised to.
+        set(
+          value,
+          greater(
+            multiply(get(exponent), subtract(multiply(get(value), get(value)), singles(1))),
+            singles(LEAST_POWER),
+          ),
+        ),
+        set(whole, add(get(value), singles(TO_INTEGER))),
+        set(rest, subtract(get(value), subtract(get(whole), singles(TO_INTEGER)))),
+        set(value, addWords(powerOfRest, vector(0xab, get(whole), i32(23)))),
+        set(
+          estimate,
+          multiply(
+            get(value),
+            multiply(
+              get(angle),
+              subtract(singles(1), multiply(multiply(get(angle), get(angle)), singles(1 / 3))),
+            ),
+          ),
+        ),
+        // Neither is true of NaN.
+        set(
+          certain,
+          and(
+            vector(0x43, magnitude(get(angle)), singles(MOST_ANGLE)),
+            or(
+              vector(0x46, magnitude(get(estimate)), get(smallest)),
+              vector(0x41, get(change), zeros),
+            ),
+          ),
+        ),
+        // Zeros are positive ones.
+        set(estimate, add(get(estimate), zeros)),
+        store(
+          get(at),
+          xor(get(estimate), and(vector(0xac, get(estimate), i32(31)), words(0x7fffffff))),
+          layout.keys,
+        ),
+        block(
+          set(mask, vector(0xa4, vector(0x4d, get(certain)))),
+          branchIf(0, [get(mask), 0x45]),
+          [0, 1, 2, 3].map(lane),
+        ),
+        set(at, addI32(get(at), i32(16))),
+        branch(0),
+      ),
+    ),
+    [get(end), i32(2), 0x76],
+  ];
+  return compile(memory, signature, locals, body);
+}
