@@ -3,6 +3,7 @@ import { imageBatch } from '../data/images.ts';
 import type { LabelledSet } from '../data/labelled.ts';
 import type { Engine, Executable } from '../engine/engine.ts';
 import { Builder } from '../graph/builder.ts';
+import { narrow } from '../graph/narrow.ts';
 import type { Program } from '../graph/program.ts';
 import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
@@ -58,7 +59,7 @@ export async function compileEncoder(
 ): Promise<Encoder> {
   const program = encoderProgram(model, options);
   const layers = program.results.length - 1;
-  const executable: Executable = await engine.compile(program, model.constants);
+  const executable: Executable = await engine.compile(narrow(program), model.constants);
   return {
     layers,
     encode: async (input, owners = []) => {

@@ -8,9 +8,9 @@ import { writing } from '../../lib/durable-file.ts';
 import type { Tensor } from '../../lib/tensor.ts';
 import { tensorsFor } from '../check-inputs.ts';
 import type { Adapter, Engine, EngineDescription, Executable } from '../engine.ts';
+import { modelFor, type OnnxOptimisation } from './compilation.ts';
 import { computeFailure } from './failures.ts';
 import { encodeProgram, layOutExternally, type ExternalRange } from './model.ts';
-import { providerOverrides } from './overrides.ts';
 import { backendOf, providerTitle, type GpuProvider } from './providers.ts';
 
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as {
@@ -24,6 +24,10 @@ export interface OnnxOptions {
   readonly inlineLimit?: number;
   /** Where it computes; on the processor unless it says so. */
   readonly on?: OnnxDevice;
+  /** What is not done to programs, so that a benchmark sees its worth. */
+  readonly without?: ReadonlySet<OnnxOptimisation>;
+  /** Where the runtime writes what every node took, when an executable is disposed of; adds a date and .json. */
+  readonly profile?: string;
 }
 
 export interface OnnxDevice {
@@ -31,10 +35,17 @@ export interface OnnxDevice {
   readonly adapter: Adapter | undefined;
 }
 
+/** The device outlives the last session on it: making it again, with all its shaders, takes seconds. */
+const webgpuexecutionprovider = { preserveDevice: '1' };
+
 /** What programs are compiled for. */
 interface Target {
   readonly title: string;
-  readonly provider: GpuProvider | 'cpu';
+  readonly encode: (
+    program: Program,
+    constants: ReadonlyMap<string, Tensor>,
+    ranges?: ReadonlyMap<string, ExternalRange>,
+  ) => Uint8Array;
   readonly options: ort.InferenceSession.SessionOptions;
 }
 
@@ -47,6 +58,8 @@ export function createOnnxEngine({
   threads = availableParallelism(),
   inlineLimit = 256 * 2 ** 20,
   on,
+  without,
+  profile,
 }: OnnxOptions = {}): Engine {
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [on === undefined ? 'cpu' : backendOf(on.provider)],
@@ -57,10 +70,17 @@ export function createOnnxEngine({
     logSeverityLevel: 3,
     // Waiting threads that spin take the cores from everything else (three times the CPU time of a
     // step on a busy two-core machine), the window included.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' } }, ep: { webgpuexecutionprovider } },
+    ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
   };
   const description = describe(threads, on);
-  const target: Target = { title: description.title, provider: on?.provider ?? 'cpu', options };
+  const provider = on?.provider ?? 'cpu';
+  const target: Target = {
+    title: description.title,
+    encode: (program, constants, ranges) =>
+      encodeProgram(program, constants, ranges, modelFor(provider, program, without)),
+    options,
+  };
   return {
     description,
     compile: async (program, constants) => {
@@ -68,12 +88,10 @@ export function createOnnxEngine({
       let bytes = 0;
       for (const { data } of tensors.values()) bytes += data.byteLength;
       if (bytes > inlineLimit) return compileFromFile(program, tensors, target);
-      const overrides = providerOverrides[target.provider];
-      const model = encodeProgram(program, tensors, new Map(), { overrides });
-      const session = await createSession(model, target);
+      const session = await createSession(target.encode(program, tensors), target);
       return {
         run: (inputs) => runSession(program, session, inputs, target),
-        dispose: () => session.release(),
+        dispose: () => release(session, target),
       } satisfies Executable;
     },
   };
@@ -120,14 +138,12 @@ async function compileFromFile(
     const weights = join(folder, 'weights.bin');
     await writing(weights, writeConstants(weights, constants, ranges));
     const path = join(folder, 'model.onnx');
-    const overrides = providerOverrides[target.provider];
-    const model = encodeProgram(program, constants, ranges, { overrides });
-    await writing(path, writeFile(path, model));
+    await writing(path, writeFile(path, target.encode(program, constants, ranges)));
     const session = await createSession(path, target);
     return {
       run: (inputs) => runSession(program, session, inputs, target),
       dispose: async () => {
-        await session.release();
+        await release(session, target);
         await remove();
       },
     };
@@ -135,6 +151,11 @@ async function compileFromFile(
     // Windows keeps a mapped file; `dispose` then removes it.
     await remove().catch(() => undefined);
   }
+}
+
+function release(session: ort.InferenceSession, { options }: Target): Promise<void> {
+  if (options.enableProfiling === true) session.endProfiling();
+  return session.release();
 }
 
 async function writeConstants(

@@ -88,19 +88,22 @@ function reduction(opType: string): Lowering<Reduction> {
     });
 }
 
-/** Gemm takes transposition flags and lets the runtime pack a constant right side once. */
+/**
+ * Gemm takes transposition flags and lets the runtime pack a constant right side once. A third input is a row to add,
+ * where the right side is a matrix.
+ */
 function matmul(context: Context<OpAttributes['matmul']>): string {
   const { to, inputs, attributes, shapes, shape } = context;
-  const [left = '', right = ''] = inputs;
+  const [left = '', right = '', ...row] = inputs;
   const flags = {
     transA: attributes.transposeLeft ? 1 : 0,
     transB: attributes.transposeRight ? 1 : 0,
   };
   const [leftShape = [], rightShape = []] = shapes;
   if (rightShape.length === 2) {
-    if (leftShape.length === 2) return to.emit('Gemm', [left, right], flags);
+    if (leftShape.length === 2) return to.emit('Gemm', [left, right, ...row], flags);
     const rows = to.emit('Reshape', [left, to.ints([-1, leftShape.at(-1) ?? 1])]);
-    const product = to.emit('Gemm', [rows, right], flags);
+    const product = to.emit('Gemm', [rows, right, ...row], flags);
     return to.emit('Reshape', [product, to.ints([-1, ...shape.slice(1)])]);
   }
   const swap = leftShape.map((_, axis) => axis);

@@ -2,6 +2,7 @@
 import type { Program, Value } from '../../graph/program.ts';
 import { shapeOf } from '../../graph/program.ts';
 import type { Tensor } from '../../lib/tensor.ts';
+import { biasedProducts, type BiasedProduct } from './fusion.ts';
 import { lower, NodeEmitter, type Overrides } from './lowering.ts';
 import { elementType, encodeModel, externalLocation, irVersion, opset } from './proto.ts';
 import type { SparseTensorProto, TensorProto, ValueInfoProto } from './proto.ts';
@@ -15,6 +16,10 @@ export interface ModelDescription {
   readonly sparse?: ReadonlySet<string>;
   /** Operations that the provider wants lowered otherwise. */
   readonly overrides?: Overrides;
+  /** Constants that the runtime must leave as they are; see streamed.ts. */
+  readonly streamed?: ReadonlySet<string>;
+  /** Whether every equation becomes nodes of its own; for benchmarks. */
+  readonly unfused?: boolean;
 }
 
 /** Where a constant's bytes lie in a file beside the model. */
@@ -51,7 +56,7 @@ export function encodeProgram(
   external: ReadonlyMap<string, ExternalRange> = new Map(),
   description: ModelDescription = {},
 ): Uint8Array {
-  const emitter = lowerProgram(program, description.overrides);
+  const emitter = lowerProgram(program, description);
   const generic = batchValues(program);
   const valueInfo = (name: string, value: Value): ValueInfoProto => {
     const help = description.help?.get(name);
@@ -65,7 +70,7 @@ export function encodeProgram(
     };
   };
 
-  const { sparse = new Set() } = description;
+  const { sparse = new Set(), streamed = new Set() } = description;
   const names = program.parameters.flatMap(({ kind, name }) => (kind === 'constant' ? [name] : []));
   const weights = names
     .filter((name) => !sparse.has(name))
@@ -86,7 +91,8 @@ export function encodeProgram(
         .filter((name) => sparse.has(name))
         .map((name) => sparseInitializer(name, constants.get(name))),
       input: program.parameters
-        .filter(({ kind }) => kind === 'input')
+        // What may be given with every run is not a constant to the runtime: it neither packs nor folds it.
+        .filter(({ kind, name }) => kind === 'input' || streamed.has(name))
         .map(({ name, value }) => valueInfo(name, value)),
       output: program.results.map(({ name, value }) => valueInfo(name, value)),
     },
@@ -94,11 +100,21 @@ export function encodeProgram(
 }
 
 /** The nodes of `program`; results are named as in the program. */
-function lowerProgram(program: Program, overrides?: Overrides): NodeEmitter {
+function lowerProgram(
+  program: Program,
+  { overrides, unfused = false }: Pick<ModelDescription, 'overrides' | 'unfused'> = {},
+): NodeEmitter {
   const emitter = new NodeEmitter();
+  const sums = unfused ? new Map<Value, BiasedProduct>() : biasedProducts(program);
+  const withTheirSum = new Set([...sums.values()].map(({ product }) => product.output));
   const names = new Map<Value, string>();
   for (const { name, value } of program.parameters) names.set(value, name);
-  for (const { op, inputs, attributes, output } of program.equations) {
+  for (const equation of program.equations) {
+    const { output } = equation;
+    if (withTheirSum.has(output)) continue;
+    const sum = sums.get(output);
+    const { op, attributes } = sum?.product ?? equation;
+    const inputs = sum === undefined ? equation.inputs : [...sum.product.inputs, sum.bias];
     const context = {
       to: emitter,
       inputs: inputs.map((input) => names.get(input) ?? ''),
