@@ -72,7 +72,7 @@ export function productOperations(program: Program): number {
   return program.equations.reduce((sum, { op, inputs, attributes, output }) => {
     if (op !== 'matmul') return sum;
     const left = shapeOf(program, inputs[0] ?? output);
-    const transposed = 'transposeLeft' in attributes && attributes.transposeLeft === true;
+    const transposed = 'transposeLeft' in attributes && attributes.transposeLeft;
     const inner = left.at(transposed ? -2 : -1) ?? 1;
     return sum + 2 * elementCount(shapeOf(program, output)) * inner;
   }, 0);

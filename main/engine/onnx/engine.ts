@@ -9,6 +9,7 @@ import type { Tensor } from '../../lib/tensor.ts';
 import { tensorsFor } from '../check-inputs.ts';
 import type { Adapter, Engine, EngineDescription, Executable } from '../engine.ts';
 import { modelFor, type OnnxOptimisation } from './compilation.ts';
+import { keepDevice } from './device-keeper.ts';
 import { computeFailure } from './failures.ts';
 import { encodeProgram, layOutExternally, type ExternalRange } from './model.ts';
 import { backendOf, providerTitle, type GpuProvider } from './providers.ts';
@@ -34,9 +35,6 @@ export interface OnnxDevice {
   readonly provider: GpuProvider;
   readonly adapter: Adapter | undefined;
 }
-
-/** The device outlives the last session on it: making it again, with all its shaders, takes seconds. */
-const webgpuexecutionprovider = { preserveDevice: '1' };
 
 /** What programs are compiled for. */
 interface Target {
@@ -70,7 +68,7 @@ export function createOnnxEngine({
     logSeverityLevel: 3,
     // Waiting threads that spin take the cores from everything else (three times the CPU time of a
     // step on a busy two-core machine), the window included.
-    extra: { session: { intra_op: { allow_spinning: '0' } }, ep: { webgpuexecutionprovider } },
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
     ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
   };
   const description = describe(threads, on);
@@ -85,6 +83,7 @@ export function createOnnxEngine({
     description,
     compile: async (program, constants) => {
       const tensors = tensorsFor(program, 'constant', constants);
+      await keepDevice(on?.provider, options);
       let bytes = 0;
       for (const { data } of tensors.values()) bytes += data.byteLength;
       if (bytes > inlineLimit) return compileFromFile(program, tensors, target);
