@@ -15,6 +15,7 @@ import type { Tensor } from '../../main/lib/tensor.ts';
 import { stackHeads } from '../../main/models/head.ts';
 import type { MergedModel, Reduction } from '../../main/models/merged-model.ts';
 import { parseVisionConfig } from '../../main/models/vision-config.ts';
+import { engineOrSkip } from '../support/engines.ts';
 import { expectClose, named } from '../support/values.ts';
 
 interface GoldenCase {
@@ -81,6 +82,8 @@ function modelOf({ wemoe, adamerging }: GoldenCase): MergedModel {
   throw new Error('neither method');
 }
 
+const everywhere = ['reference', 'onnx', 'tfjs-wasm', 'tfjs-node'] as const;
+
 describe.each(golden.cases)('$name', (golden_) => {
   const model = modelOf(golden_);
   const reduction = golden_.wemoe?.reduction ?? 'per-sample';
@@ -92,7 +95,8 @@ describe.each(golden.cases)('$name', (golden_) => {
     for (const { name, shape } of model.trainables) expect(initial.get(name)?.shape).toEqual(shape);
   });
 
-  it.each(['reference', 'onnx', 'tfjs-wasm'] as const)('the first gradient, on %s', async (id) => {
+  it.for(everywhere)('the first gradient, on %s', async (id, { skip }) => {
+    const engine = await engineOrSkip(id, skip);
     const fixture = await readTensors(golden_.name);
     const program = adaptationStep(model, {
       tasks: tasks.length,
@@ -100,7 +104,7 @@ describe.each(golden.cases)('$name', (golden_) => {
       classes,
       reduction,
     });
-    const executable = await (await openEngine(id)).compile(program, model.constants);
+    const executable = await engine.compile(program, model.constants);
     const { weights: heads, mask } = stackHeads(
       tasks.map(({ head }) => head),
       classes,

@@ -4,11 +4,10 @@ import { HubClient } from '../../hub/client.ts';
 import { indexSettings } from '../../hub/index-settings.ts';
 import { offlineBySetting, readSavedSettings } from '../../hub/saved-settings.ts';
 import { hubSettings } from '../../hub/settings.ts';
+import { planTensorflow, type InstallPlan } from '../../setup/plan.ts';
 import {
   installTensorflow,
-  planTensorflow,
   removeTensorflow,
-  type InstallPlan,
   type InstallProgress,
 } from '../../setup/tensorflow.ts';
 import type { CommandContext, CommandResult } from '../command.ts';

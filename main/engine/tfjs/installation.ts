@@ -50,9 +50,9 @@ export function tensorflowFolder(env: Environment = process.env): string {
 /** What is installed in `folder`; undefined where that is nothing, or nothing whole. */
 export function readInstallation(folder: string): Installation | undefined {
   try {
-    const record = JSON.parse(readFileSync(join(folder, recordName), 'utf8')) as Installation;
-    const usable = record.format === 1 && existsSync(join(folder, bindingPath));
-    return usable ? record : undefined;
+    const record = JSON.parse(readFileSync(join(folder, recordName), 'utf8')) as
+      Installation | { readonly format?: undefined };
+    return record.format === 1 && existsSync(join(folder, bindingPath)) ? record : undefined;
   } catch {
     return undefined;
   }

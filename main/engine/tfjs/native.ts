@@ -18,11 +18,11 @@ import { loadNodePackage, type NodePackage } from './node-package.ts';
 /** What native TensorFlow is made of here; replaced in tests. */
 export interface NativeParts {
   /** Folder of an installed package; undefined when it is not installed. */
-  packageFolder(name: string): string | undefined;
+  readonly packageFolder: (name: string) => string | undefined;
   /** Where native TensorFlow is installed, if it is. */
   readonly folder: string;
-  loadPackage(folder: string): NodePackage;
-  loadBinding(file: string): unknown;
+  readonly loadPackage: (folder: string) => NodePackage;
+  readonly loadBinding: (file: string) => unknown;
 }
 
 export const nativeParts: NativeParts = {
