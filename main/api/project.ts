@@ -66,6 +66,9 @@ const task = z.strictObject({
     })
     .nullable(),
   dataProblem: failure.nullable(),
+  /** Images to adapt to, where they are others than those of `data`. */
+  unlabelled: z.strictObject({ location: z.string(), kind: z.string(), images: count }).nullable(),
+  unlabelledProblem: failure.nullable(),
 });
 export type TaskCard = z.output<typeof task>;
 
@@ -137,6 +140,8 @@ export const projectContract = {
         task: name,
         head: handle.optional(),
         data: handle.optional(),
+        /** Null: those of `data`, without their labels. */
+        unlabelled: handle.nullable().optional(),
         title: z.string().trim().min(1).max(100).optional(),
       }),
     )

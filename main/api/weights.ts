@@ -116,6 +116,8 @@ const opened = z.strictObject({
       summary: z.array(z.strictObject({ label: z.string(), text: z.string() })),
     })
     .nullable(),
+  /** Models of the Hub that it names and that are not on this machine; with any, all else is null. */
+  missing: z.array(z.string()),
 });
 export type WeightsFile = NonNullable<z.output<typeof opened>['file']>;
 

@@ -97,6 +97,15 @@ export async function describeImageSet(
   return { title, kind, count, ...classified(source, classNames, path), ...plain };
 }
 
+/** Describes the images at `path` alone, whether they have labels or not. Throws what `describeImageSet` throws of files. */
+export async function describeImages(
+  path: string,
+): Promise<Pick<SetDescription, 'kind' | 'count' | 'tile'>> {
+  if ((await spriteSheetAt(path)) !== undefined) return describeImageSet(path);
+  const { kind, count } = await openSource(path);
+  return { kind, count, tile: undefined };
+}
+
 /** The description of the sprite sheet at `path`: a JSON file, or the test.json of a folder. */
 export async function spriteSheetAt(path: string): Promise<string | undefined> {
   if (extname(path) === '.json') return path;

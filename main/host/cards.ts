@@ -4,7 +4,7 @@ import type { Failure } from '../api/common.ts';
 import type { CheckpointCard, TaskCard } from '../api/project.ts';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import { openExpert, openModel } from '../checkpoints/open-model.ts';
-import { describeImageSet } from '../data/labelled-set.ts';
+import { describeImages, describeImageSet } from '../data/labelled-set.ts';
 import { modelPath, modelTitle } from '../hub/local.ts';
 import { AppError } from '../lib/errors.ts';
 import { elementCount } from '../lib/tensor.ts';
@@ -14,7 +14,6 @@ import { visionArchitecture } from '../models/vision-model.ts';
 import { classNamesOf } from '../runs/heads.ts';
 import { projectPath, type Materials, type ProjectTask } from '../runs/project.ts';
 import { attempt, type Attempt } from './attempt.ts';
-import { failureOf } from './failures.ts';
 import { absoluteHead, headCard } from './head-card.ts';
 
 export interface Cards {
@@ -70,6 +69,7 @@ async function taskCard(
     await expert.close();
   }
   const data = await dataCard(folder, task, architecture);
+  const unlabelled = await unlabelledCard(folder, task, architecture);
   const head = await headCard(task.head, {
     folder,
     task: task.id,
@@ -86,6 +86,8 @@ async function taskCard(
     headProblem: head.problem,
     data: data.value ?? null,
     dataProblem: data.problem,
+    unlabelled: unlabelled.value ?? null,
+    unlabelledProblem: unlabelled.problem,
   };
 }
 
@@ -131,17 +133,9 @@ async function dataCard(
     counts[label] = (counts[label] ?? 0) + 1;
     examples[label] ??= image;
   });
-  const misfit =
-    architecture === undefined || tile === undefined || architecture.imageSize === tile
-      ? null
-      : new AppError('data.invalid', {
-          what: `the images are ${tile} pixels wide, the encoder takes ${architecture.imageSize}`,
-          where: location,
-          hint: 'rebuild the image set at the size of the encoder',
-        });
   return {
     title,
-    problem: failureOf(misfit) ?? null,
+    problem: sizeProblem(tile, architecture, location),
     value: {
       location: projectPath(folder, location),
       kind,
@@ -154,4 +148,36 @@ async function dataCard(
       licences: [...licences],
     },
   };
+}
+
+async function unlabelledCard(
+  folder: string,
+  { unlabelled: path }: ProjectTask,
+  architecture: VisionConfig | undefined,
+): Promise<Attempt<NonNullable<TaskCard['unlabelled']>>> {
+  if (path === undefined) return { problem: null };
+  const location = resolve(folder, path);
+  const read = await attempt(() => describeImages(location));
+  if (read.value === undefined) return { problem: read.problem };
+  const { kind, count: images, tile } = read.value;
+  return {
+    problem: sizeProblem(tile, architecture, location),
+    value: { location: projectPath(folder, location), kind, images },
+  };
+}
+
+/** Sprite sheets come at one size, which must be that of the encoder. */
+function sizeProblem(
+  tile: number | undefined,
+  architecture: VisionConfig | undefined,
+  where: string,
+): Failure | null {
+  if (architecture === undefined || tile === undefined || architecture.imageSize === tile) {
+    return null;
+  }
+  return new AppError('data.invalid', {
+    what: `the images are ${tile} pixels wide, the encoder takes ${architecture.imageSize}`,
+    where,
+    hint: 'rebuild the image set at the size of the encoder',
+  }).failure;
 }

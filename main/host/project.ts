@@ -70,15 +70,21 @@ export const projectHandlers = {
 
   setTask: on.setTask.handler(async ({ input, context: { session } }) => {
     const { project } = session;
-    const { task, title, head, data } = input;
+    const { task, title, head, data, unlabelled } = input;
     const written = (handle: string) => project.write(session.pathOf(handle));
-    const described =
-      data === undefined ? undefined : project.write(await dataPath(session.pathOf(data)));
+    const described = async (handle: string) =>
+      project.write(await dataPath(session.pathOf(handle)));
+    const sets = {
+      ...(data === undefined ? {} : { data: await described(data) }),
+      ...(unlabelled === undefined
+        ? {}
+        : { unlabelled: unlabelled === null ? undefined : await described(unlabelled) }),
+    };
     await project.edit(`changing task ${task}`, (materials) =>
       withTask(materials, task, {
         ...(title === undefined ? {} : { title }),
         ...(head === undefined ? {} : { head: written(head) }),
-        ...(described === undefined ? {} : { data: described }),
+        ...sets,
       }),
     );
     return project.overview();

@@ -156,7 +156,7 @@ export function withExpert(
 export function withTask(
   materials: Materials,
   id: string,
-  change: Partial<Pick<ProjectTask, 'title' | 'head' | 'data'>>,
+  change: Partial<Pick<ProjectTask, 'title' | 'head' | 'data' | 'unlabelled'>>,
 ): Materials {
   const index = indexOf(materials, id);
   const tasks = materials.tasks.map((each, i) => (i === index ? { ...each, ...change } : each));

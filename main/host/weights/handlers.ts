@@ -6,6 +6,7 @@ import type {
   WeightsScanned,
   WeightsScanProgress,
 } from '../../api/weights.ts';
+import { NotDownloadedError } from '../../hub/local.ts';
 import { methodOf } from '../../merging/planning/check-settings.ts';
 import { callError } from '../failures.ts';
 import { implementer } from '../implementer.ts';
@@ -34,15 +35,20 @@ export const weightsHandlers = {
 
   open: on.open.handler(async ({ input, context: { session } }) => {
     const path = session.pathOf(input.file);
-    const translation = await readFileRecipe(path);
-    const form = formOf(translation, (model) => session.open(model));
-    if (form?.source.kind === 'form') return { form: form.source, fixes: form.fixes, file: null };
-    const { title } = methodOf(translation.recipe.method, path);
-    return {
-      form: null,
-      fixes: [],
-      file: { title: basename(path), summary: summaryOf(translation.recipe, title) },
-    };
+    const nothing = { form: null, fixes: [], file: null, missing: [] };
+    try {
+      const translation = await readFileRecipe(path);
+      const form = formOf(translation, (model) => session.open(model));
+      if (form?.source.kind === 'form') {
+        return { ...nothing, form: form.source, fixes: form.fixes };
+      }
+      const { title } = methodOf(translation.recipe.method, path);
+      const file = { title: basename(path), summary: summaryOf(translation.recipe, title) };
+      return { ...nothing, file };
+    } catch (error) {
+      if (error instanceof NotDownloadedError) return { ...nothing, missing: [...error.models] };
+      throw error;
+    }
   }),
 
   plan: on.plan.handler(({ input, context: { session } }) => weightsPlan(input, session)),

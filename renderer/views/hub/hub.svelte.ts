@@ -19,6 +19,8 @@ export type HubPhase =
   /** Without a failure it was cancelled. What is there is kept. */
   | { readonly name: 'stopped'; readonly failure: Failure | undefined };
 
+type Missing = Required<Pick<Selection, 'models' | 'namedBy' | 'then'>>;
+
 let open = $state(false);
 let settings = $state.raw<HubState | undefined>();
 let presets = $state.raw<readonly HubPreset[]>([]);
@@ -76,10 +78,10 @@ export const hub = {
   },
 
   /** Shows the dialog, for the models that are missing or for any. */
-  async show(missing?: readonly string[]): Promise<void> {
+  async show(missing?: Missing): Promise<void> {
     open = true;
     if (missing !== undefined && phase.name !== 'downloading') {
-      selection = { kind: 'missing', models: [...missing], base: undefined, experts: [] };
+      selection = { kind: 'missing', ...missing, base: undefined, experts: [] };
       phase = { name: 'choosing' };
     }
     await load();
@@ -156,7 +158,7 @@ async function finish(wanted: Selection): Promise<void> {
   selection = undefined;
   open = false;
   if (wanted.kind === 'missing') {
-    await project.refresh().catch((error: unknown) => toasts.error(error));
+    await wanted.then?.();
   } else {
     await addToProject(wanted);
   }

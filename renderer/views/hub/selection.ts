@@ -10,6 +10,10 @@ interface SelectedExpert {
 export interface Selection {
   /** Those that the project lacks are not added to it: it names them already. */
   readonly kind: 'preset' | 'names' | 'missing';
+  /** What names the missing ones: "The project". */
+  readonly namedBy?: string;
+  /** What follows the download of missing ones. */
+  readonly then?: () => Promise<void>;
   readonly models: readonly string[];
   readonly base: string | undefined;
   readonly experts: readonly SelectedExpert[];

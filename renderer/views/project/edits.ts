@@ -1,14 +1,19 @@
 /** What a person can do to a project; each can be undone. */
 import type { BundledPrompts, PromptsToEdit, TaskCard } from '../../../main/api/project.ts';
+import type { Chosen } from '../../../main/api/shell.ts';
 import { choose } from '../../lib/choose.ts';
 import { compute } from '../../lib/connection.ts';
 import { history } from '../../lib/history.svelte.ts';
 import { project } from '../../lib/project.svelte.ts';
 import { toasts } from '../../lib/toasts.svelte.ts';
 
-/** Whether a task has a head and images, and both can be used. */
-export function isComplete({ head, headProblem, data, dataProblem }: TaskCard): boolean {
-  return head !== null && headProblem === null && data !== null && dataProblem === null;
+export type ImagePart = 'data' | 'unlabelled';
+
+/** Whether a task has a head and images, and all of them can be used. */
+export function isComplete(task: TaskCard): boolean {
+  const { head, headProblem, data, dataProblem, unlabelledProblem } = task;
+  const problems = [headProblem, dataProblem, unlabelledProblem];
+  return head !== null && data !== null && problems.every((problem) => problem === null);
 }
 
 export async function chooseBase(): Promise<void> {
@@ -29,8 +34,34 @@ async function addExperts(handles: string[]): Promise<void> {
   await project.edit('Add checkpoints', () => compute.project.addExperts({ handles }));
 }
 
-/** What was dropped becomes experts; the first single thing that an empty project gets is its base model. */
-export async function addDropped(handles: string[]): Promise<void> {
+/** What is dropped on the row of a task is its image set, unless it is a checkpoint; else see `addDropped`. */
+export async function takeDropped(
+  dropped: readonly Chosen[],
+  row: string | undefined,
+): Promise<void> {
+  const task = project.tasks.find(({ id }) => id === row);
+  const [only] = dropped;
+  const images = task !== undefined && only !== undefined && dropped.length === 1;
+  if (!images || (await isCheckpoint(only.handle))) {
+    await addDropped(dropped.map(({ handle }) => handle));
+  } else if (await setImages(task, { data: only.handle })) {
+    toasts.show({
+      kind: 'note',
+      text: `${task.title} has the images of ${only.title}`,
+      action: { title: 'Undo', run: () => void history.undo() },
+    });
+  }
+}
+
+async function isCheckpoint(handle: string): Promise<boolean> {
+  return compute.weights.describe({ handle }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Becomes experts; the first single thing that an empty project gets is its base model. */
+async function addDropped(handles: string[]): Promise<void> {
   const [first] = handles;
   const empty = project.overview?.base === null && project.overview.baseProblem === null;
   if (first !== undefined && handles.length === 1 && empty) await setBase(first);
@@ -77,15 +108,23 @@ export async function setPrompts(
   );
 }
 
-/** A system's dialog shows folders or files, so there is a purpose for either. */
-export async function chooseData(task: TaskCard, purpose: 'data' | 'data-file'): Promise<void> {
+/** Asks for the images of a task. A system's dialog shows folders or files, so there is a purpose for either. */
+export async function chooseImages(
+  task: TaskCard,
+  part: ImagePart,
+  purpose: 'data' | 'data-file',
+): Promise<void> {
   const [chosen] = await choose(purpose);
-  if (chosen !== undefined) await setData(task, chosen.handle);
+  if (chosen !== undefined) await setImages(task, { [part]: chosen.handle });
 }
 
-export async function setData(task: TaskCard, data: string): Promise<void> {
-  await project.edit(`Choose the images of ${task.title}`, () =>
-    compute.project.setTask({ task: task.id, data }),
+/** Sets the images that are measured, or those to adapt to; null: the same. */
+export async function setImages(
+  task: TaskCard,
+  images: { readonly data?: string; readonly unlabelled?: string | null },
+): Promise<boolean> {
+  return project.edit(`Choose the images of ${task.title}`, () =>
+    compute.project.setTask({ task: task.id, ...images }),
   );
 }
 

@@ -42,6 +42,13 @@ const plan = new Resource<WeightsPlan>();
 const files = new SvelteMap<string, WeightsFile>();
 let opening = $state(false);
 
+interface Lacking {
+  readonly file: Chosen;
+  /** Names on the Hub. */
+  readonly models: readonly string[];
+}
+let lacking = $state.raw<Lacking | undefined>();
+
 export const weights = {
   get value(): WeightsDraft {
     return edited.value;
@@ -143,19 +150,31 @@ export const weights = {
     weights.changeForm('Move a model', { models: all.with(index, other).with(index + by, moved) });
   },
 
+  /** A file that names models which must be downloaded first. */
+  get lacking(): Lacking | undefined {
+    return lacking;
+  },
+  dismissLacking(): void {
+    lacking = undefined;
+  },
+
   async openFile(): Promise<void> {
     const [chosen] = await choose('merge-file');
-    if (chosen === undefined) return;
+    if (chosen !== undefined) await weights.open(chosen);
+  },
+
+  async open(chosen: Chosen): Promise<void> {
     opening = true;
     try {
-      const { form, fixes, file } = await compute.weights.open({ file: chosen.handle });
+      const { form, fixes, file, missing } = await compute.weights.open({ file: chosen.handle });
+      lacking = missing.length > 0 ? { file: chosen, models: missing } : undefined;
+      if (lacking !== undefined) return;
       if (file !== null) files.set(chosen.handle, file);
       const source = form ?? ({ kind: 'file', file: chosen.handle, dtype: null } as const);
       edited.change(`Open ${chosen.title}`, { ...edited.value, source, fixes });
-      const handles = (form?.models ?? []).flatMap(({ handle, on }) =>
-        on === null ? [handle] : [handle, on],
+      await models.describe(
+        (form?.models ?? []).flatMap(({ handle, on }) => (on === null ? [handle] : [handle, on])),
       );
-      await models.describe(handles);
     } catch (error) {
       toasts.error(error);
     } finally {

@@ -2,7 +2,7 @@
  * Downloads in the window, from a stand-in of the Hub that serves the demo's real checkpoints: nothing is asked of the
  * network before a button is pressed; sizes, a download that is cancelled, broken off and gone on with, errors, offline.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Locator, Page } from 'playwright-core';
@@ -17,7 +17,9 @@ import {
   type HubServer,
 } from '../../support/hub-server.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { writeLlama } from '../../support/tiny-llama.ts';
 import { root } from '../program.ts';
+import { answerOpenDialogs } from './system.ts';
 import {
   chooseOfMenu,
   currentView,
@@ -262,6 +264,41 @@ it('a project whose models are not here says so, and fetches the same commits', 
   await button(/^Download/).click();
   await dialog().waitFor({ state: 'hidden' });
   await eventually(() => currentView(page).getByText('not on this machine').count(), 0);
+});
+
+it('a mergekit file opens when the models that it names are downloaded', async () => {
+  for (const name of ['math', 'code']) {
+    await writeLlama(join(folder, name), { key: name, width: 32, layers: 1 });
+    server.add(`tiny/${name}`, await filesIn(join(folder, name)));
+  }
+  const file = join(folder, 'linear.yml');
+  await writeFile(
+    file,
+    'merge_method: linear\nmodels:\n  - model: tiny/math\n    parameters: {weight: 0.7}\n  - model: tiny/code\n    parameters: {weight: 0.3}\n',
+  );
+  await show(page, 'Merge');
+  await currentView(page).getByRole('radio', { name: 'Weights only' }).check({ force: true });
+  const before = server.requests.length;
+  await answerOpenDialogs(running.app, [file]);
+  await currentView(page)
+    .getByRole('button', { name: 'Open a mergekit YAML or recipe…', exact: true })
+    .click();
+  await currentView(page)
+    .getByText('linear.yml names 2 models of the Hugging Face Hub that are not on this machine')
+    .waitFor();
+  expect(server.requests).toHaveLength(before);
+  await picture('lacking');
+  await currentView(page).getByRole('button', { name: 'See what to download' }).click();
+  await dialog().getByText('linear.yml names these models').waitFor();
+  await button('Ask for sizes').click();
+  await button(/^Download/).click();
+  await dialog().waitFor({ state: 'hidden' });
+  for (const name of ['math', 'code']) {
+    await currentView(page)
+      .getByRole('button', { name: `Remove ${name}`, exact: true })
+      .waitFor();
+  }
+  expect(await currentView(page).getByText('not on this machine').count()).toBe(0);
 });
 
 it('the page met nothing that it should not', () => {

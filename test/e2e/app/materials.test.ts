@@ -14,9 +14,10 @@ import { root } from '../program.ts';
 import { createSmallDemo, narrowModel } from './projects.ts';
 import { openInSecondInstance } from './second-instance.ts';
 import { answerOpenDialogs, dragOver } from './system.ts';
-import { chooseOfMenu, currentView, eventually, opened, show } from './window.ts';
+import { chooseOfMenu, currentView, eventually, keepPicture, opened, show } from './window.ts';
 
 const signs = join(root, 'assets/demo/experts/signs');
+const parquet = join(root, 'test/golden/parquet/hub.parquet');
 const small = {
   tasks: ['mnist', 'fashion'],
   images: 20,
@@ -114,6 +115,59 @@ describe('dragged in with the mouse', () => {
     expect(await materials(first)).toEqual(before);
     expect(await titles()).toHaveLength(3);
     await dismissMessages();
+  });
+});
+
+describe('dropped on the row of a task', () => {
+  function row(title: string): Locator {
+    return currentView(page).getByRole('listitem').filter({ hasText: title }).first();
+  }
+  async function task(id: string): Promise<{ data: string; unlabelled?: string }> {
+    const text = await readFile(join(first, 'project.json'), 'utf8');
+    const { materials: written } = JSON.parse(text) as {
+      materials: { tasks: { id: string; data: string; unlabelled?: string }[] };
+    };
+    return written.tasks.find((one) => one.id === id)!;
+  }
+
+  it('a folder of images becomes its image set, which can be taken back', async () => {
+    const drag = await dragOver(page, [join(first, 'tasks/fashion')], row('MNIST'));
+    await page.getByText('Drop images to use them for MNIST').waitFor();
+    await keepPicture(page, 'drop-images');
+    await drag.drop();
+    const note = page.getByRole('region', { name: 'Messages' });
+    await note.getByText('MNIST has the images of fashion').waitFor();
+    expect((await task('mnist')).data).toBe('tasks/fashion/test.json');
+    await note.getByRole('button', { name: 'Undo' }).click();
+    await eventually(async () => (await task('mnist')).data, 'tasks/mnist/test.json');
+  });
+
+  it('a Parquet file too, with what is wrong with it as if it had been chosen', async () => {
+    await (await dragOver(page, [parquet], row('MNIST'))).drop();
+    await currentView(page).getByText('Head unusable', { exact: true }).waitFor();
+    expect((await task('mnist')).data).toContain('hub.parquet');
+    await currentView(page).getByRole('button', { name: 'Undo: Choose the images' }).click();
+    await eventually(async () => (await task('mnist')).data, 'tasks/mnist/test.json');
+  });
+
+  it('a checkpoint becomes an expert all the same', async () => {
+    const before = (await materials(first)).experts.length;
+    await (await dragOver(page, [signs], row('MNIST'))).drop();
+    await eventually(async () => (await materials(first)).experts.length, before + 1);
+    await currentView(page).getByRole('button', { name: 'Undo: Add checkpoints' }).click();
+    await eventually(async () => (await materials(first)).experts.length, before);
+  });
+
+  it('images to adapt to are others than those that are measured, where they are chosen', async () => {
+    await row('MNIST').getByRole('button', { expanded: false }).click();
+    await answerOpenDialogs(running.app, [parquet]);
+    await row('MNIST').getByRole('button', { name: 'Adapts to: file …' }).click();
+    await row('MNIST').getByText('7 images · Parquet').waitFor();
+    expect((await task('mnist')).unlabelled).toContain('hub.parquet');
+    await row('MNIST').getByRole('button', { name: 'Same images' }).click();
+    await row('MNIST').getByText('The same images without their labels').waitFor();
+    expect((await task('mnist')).unlabelled).toBeUndefined();
+    await row('MNIST').getByRole('button', { expanded: true }).click();
   });
 });
 

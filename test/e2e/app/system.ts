@@ -1,6 +1,6 @@
 /** What the system does around the application: its dialogs and its file manager, answered here, and a mouse that drags files in. */
 import type { OpenDialogOptions } from 'electron';
-import type { ElectronApplication, Page } from 'playwright-core';
+import type { ElectronApplication, Locator, Page } from 'playwright-core';
 
 /** The next dialogs for saving are answered with this path, as if a person had chosen it. */
 export async function answerSaveDialogs(app: ElectronApplication, file: string): Promise<void> {
@@ -49,10 +49,24 @@ export interface Drag {
   drop(): Promise<void>;
 }
 
-/** Drags files over the window; Chromium hears of them as from the system, with real files behind. */
-export async function dragOver(page: Page, files: readonly string[]): Promise<Drag> {
+/**
+ * Drags files over the window, over its middle or over the middle of a part of it; Chromium hears of them as from the
+ * system, with real files behind.
+ */
+export async function dragOver(
+  page: Page,
+  files: readonly string[],
+  part?: Locator,
+): Promise<Drag> {
   const session = await page.context().newCDPSession(page);
-  const [x, y] = await page.evaluate(() => [innerWidth / 2, innerHeight / 2] as const);
+  const box = await part?.boundingBox();
+  const [x, y] = await page.evaluate(
+    (at) =>
+      at
+        ? [at.x + at.width / 2, at.y + at.height / 2]
+        : ([innerWidth / 2, innerHeight / 2] as const),
+    box,
+  );
   const data = { items: [], files: [...files], dragOperationsMask: 1 };
   const send = (type: 'dragEnter' | 'dragOver' | 'drop') =>
     session.send('Input.dispatchDragEvent', { type, x, y, data });

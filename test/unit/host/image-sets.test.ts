@@ -55,6 +55,25 @@ describe('the images of a task', () => {
     expect(idx.tasks[0]?.data).toMatchObject({ kind: 'IDX', classNames: ['0', '1', '2', '3'] });
   });
 
+  it('may be others to adapt to than to measure on, and the same again', async () => {
+    const { client, folder, handle } = await hostWithProject();
+    await writePictures(join(folder, 'others'), ['x/1.png', 'y/2.png', 'y/3.png']);
+    const others = handle(join(folder, 'others'));
+    const given = await client.project.setTask({ task: 'shapes', unlabelled: others });
+    expect(given.tasks[1]).toMatchObject({
+      // Their classes need not be those of the head.
+      headProblem: null,
+      unlabelled: { kind: 'image folder', location: 'others', images: 3 },
+      unlabelledProblem: null,
+    });
+    const missing = handle(join(folder, 'nothing'));
+    const wrong = await client.project.setTask({ task: 'shapes', unlabelled: missing });
+    expect(wrong.tasks[1]).toMatchObject({ unlabelled: null, dataProblem: null });
+    expect(wrong.tasks[1]?.unlabelledProblem).not.toBeNull();
+    const same = await client.project.setTask({ task: 'shapes', unlabelled: null });
+    expect(same.tasks[1]).toMatchObject({ unlabelled: null, unlabelledProblem: null });
+  });
+
   it('that cannot be read are a problem of the task, and nothing else', async () => {
     const { client, folder, handle } = await hostWithProject();
     await writePictures(join(folder, 'pictures'), ['train/1.png', 'test/1.png']);
