@@ -1,7 +1,8 @@
 /** Handlers of tables to copy. */
 import { requireExperiment } from '../runs/experiments/experiment.ts';
 import { formatTable } from '../runs/tables/formats.ts';
-import { experimentOf, makeTable, readTableRun } from '../runs/tables/result-table.ts';
+import { readTableRun } from '../runs/tables/read.ts';
+import { experimentOf, makeTable } from '../runs/tables/result-table.ts';
 import { implementer } from './implementer.ts';
 import { runOf } from './run-cards.ts';
 

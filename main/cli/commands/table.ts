@@ -4,12 +4,9 @@ import { AppError } from '../../lib/errors.ts';
 import { readExperiment, runName, runVariants } from '../../runs/experiments/experiment.ts';
 import { listRuns, openRun } from '../../runs/run-folder.ts';
 import { formatTable, tableFormats } from '../../runs/tables/formats.ts';
-import {
-  experimentOf,
-  makeTable,
-  readTableRun,
-  type TableRun,
-} from '../../runs/tables/result-table.ts';
+import { readTableRun } from '../../runs/tables/read.ts';
+import { experimentOf, makeTable } from '../../runs/tables/result-table.ts';
+import type { TableRun } from '../../runs/tables/table.ts';
 import { defineCommand } from '../command.ts';
 
 export const table = defineCommand({

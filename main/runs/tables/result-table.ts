@@ -14,21 +14,14 @@ import {
 } from '../experiments/experiment.ts';
 import type { Recipe } from '../recipe.ts';
 import type { MethodReport } from '../report.ts';
-import { readRunRecipe, readRunReport, type RunFolder } from '../run-folder.ts';
 import { pivotTable } from './pivot-table.ts';
 import { publishedFor, type PublishedTable } from './published.ts';
-export type { TableRun } from './table.ts';
 import type { Measured, ResultTable, TableRow, TableRun } from './table.ts';
 import { taskTable } from './task-table.ts';
 
-/** What the table of a run is made of. Throws `run.unfinished`. */
-export async function readTableRun(run: RunFolder): Promise<TableRun> {
-  const report = await readRunReport(run);
-  return { id: run.id, report, recipe: (await readRunRecipe(run)).recipe };
-}
-
 /** The bundled experiment that all runs belong to by the names of their recipes; undefined where there is none. */
 export function experimentOf(runs: readonly TableRun[]): Experiment | undefined {
+  if (runs.length === 0) return undefined;
   return experiments.find((experiment) => {
     const names = new Set(runNames(experiment).keys());
     return runs.every(({ recipe }) => names.has(recipe.name));
@@ -57,7 +50,7 @@ export function makeTable(runs: readonly TableRun[], experiment?: Experiment): R
     columns: table.columns.map((column) => ({ ...column, ...place(column.source) })),
     rows: table.rows.map((row) => ({ ...row, ...place(row.source) })),
     sources: used.flatMap((index) => sourceText(sources[index], measured)),
-    notes: notesOf(runs, table.rows),
+    notes: [...notesOf(runs, table.rows), ...(experiment === undefined ? protocolNotes(runs) : [])],
   };
 }
 
@@ -87,7 +80,7 @@ function measuredOf(runs: readonly TableRun[], experiment: Experiment | undefine
       return {
         run,
         report,
-        title: method?.title ?? rowTitle(run.recipe, report, method),
+        title: `${method?.title ?? rowTitle(run.recipe, report, method)}${endText(report)}`,
         origin: method?.origin ?? report.id,
         label: variant?.label ?? (runs.length === 1 ? '' : run.id),
         at: { ...variant?.set, ...Object.fromEntries(varied) },
@@ -106,6 +99,12 @@ function rowTitle({ methods }: Recipe, report: MethodReport, variant?: MethodVar
   return variant.origin === entry.method || plain !== catalogueEntry(entry.method).method.title
     ? plain
     : `${plain} (${variant.origin})`;
+}
+
+/** A result of an adaptation that was ended early does not pass for that of the recipe. */
+function endText({ stoppedAt, stoppedBy, keptStep }: MethodReport): string {
+  if (stoppedAt === undefined || stoppedBy === 'guard') return '';
+  return `, ended by hand (step ${keptStep ?? stoppedAt})`;
 }
 
 /** Methods of a run with the same title are told apart by their names. */
@@ -134,4 +133,19 @@ function notesOf(runs: readonly TableRun[], rows: readonly TableRow[]): string[]
       ? ['‡: predictions on a task came to collapse to few of its classes while the method adapted.']
       : []),
   ];
+}
+
+/** What the numbers were measured on where it is not clean images in batches of one task; an experiment says so itself. */
+function protocolNotes(runs: readonly TableRun[]): string[] {
+  return runs.flatMap(({ id, report: { taskDetails, mixed } }) => {
+    const corrupted = taskDetails.flatMap(({ id: task, corruption }) =>
+      corruption === undefined ? [] : [`${task} (${corruption.kind} ${corruption.severity})`],
+    );
+    const batches = [mixed?.adaptation && 'adaptation', mixed?.evaluation && 'evaluation'];
+    const parts = [
+      ...(corrupted.length === 0 ? [] : [`corrupted images: ${corrupted.join(', ')}`]),
+      ...(mixed === undefined ? [] : [`batches of mixed tasks: ${batches.filter(Boolean).join(', ')}`]),
+    ];
+    return parts.length === 0 ? [] : [`${id}: ${parts.join('; ')}.`];
+  });
 }

@@ -55,7 +55,7 @@ describe('a grid', () => {
 });
 
 describe('an experiment', () => {
-  it.each(experiments.flatMap((each) => modelSetNames.map((models) => [each.name, models] as const)))(
+  it.each(experiments.flatMap(({ name }) => modelSetNames.slice(0, 2).map((models) => [name, models] as const)))(
     '%s expands to ordinary recipes on %s',
     async (name, models) => {
       const experiment = await readExperiment(name);

@@ -5,7 +5,8 @@ import { parseRecipe } from '../../../main/runs/recipe.ts';
 import type { MethodReport, Report } from '../../../main/runs/report.ts';
 import { formatTable } from '../../../main/runs/tables/formats.ts';
 import { publishedTables } from '../../../main/runs/tables/published.ts';
-import { experimentOf, makeTable, type TableRun } from '../../../main/runs/tables/result-table.ts';
+import { experimentOf, makeTable } from '../../../main/runs/tables/result-table.ts';
+import type { TableRun } from '../../../main/runs/tables/table.ts';
 
 interface Method {
   readonly id: string;
@@ -120,6 +121,24 @@ describe('a table of tasks', () => {
     const { rows } = makeTable([run, { ...run, id: 'tried-0002' }]);
     expect(new Set(rows.map(({ section }) => section))).toEqual(
       new Set(['tried-0001', 'tried-0002']),
+    );
+  });
+});
+
+describe('a table of runs of no experiment', () => {
+  it('says what was corrupted or mixed, and what was ended early', () => {
+    const run = runOf(
+      'tried',
+      [{ id: 'wemoe', accuracy: [0.5, 0.5], more: { stoppedAt: 9, keptStep: 4 } }],
+      { mixed: { adaptation: false, evaluation: true } },
+    );
+    const [first, second] = run.report.taskDetails;
+    const corruption = { kind: 'contrast', severity: 2, constants: 'cifar' } as const;
+    const report = { ...run.report, taskDetails: [first!, { ...second!, corruption }] };
+    const { rows, notes } = makeTable([{ ...run, report }]);
+    expect(rows[0]?.title).toBe('wemoe, ended by hand (step 4)');
+    expect(notes.at(-1)).toBe(
+      'tried-0001: corrupted images: two (contrast 2); batches of mixed tasks: evaluation.',
     );
   });
 });
