@@ -1,6 +1,6 @@
 /** Which expert each layer uses, for each task and each image. */
 import { z } from 'zod';
-import { call, count, name, share } from './common.ts';
+import { call, corruptionChoice, count, name, share } from './common.ts';
 
 /** [layer][source task][expert] */
 const byLayerTaskExpert = z.array(z.array(z.array(z.number())));
@@ -17,6 +17,8 @@ const routing = z.strictObject({
   lambda0: z.number(),
   /** Images by task. */
   images: z.record(z.string(), count),
+  /** By task, how the images that the model saw were corrupted, where they were. */
+  corruptions: z.record(z.string(), corruptionChoice.extend({ seed: count })),
   mean: byLayerTaskExpert,
   deviation: byLayerTaskExpert,
   /** Share of a task's images whose largest λ is their own task's expert [layer][task]. */

@@ -144,7 +144,7 @@ function orderFindings(draft: Draft, index: number): Finding[] {
     methodCatalogue.validateOrder(
       entries,
       entries.findIndex((each) => each.id === id),
-      `method "${id}"`,
+      () => `method "${id}"`,
     );
   };
   try {

@@ -2,7 +2,7 @@
 import type { Tensor } from '../lib/tensor.ts';
 import { summariseRouting } from '../routing/summary.ts';
 import { readEvents } from '../runs/events.ts';
-import { seenTasks } from '../runs/protocol.ts';
+import { corruptionOf, seenTasks } from '../runs/protocol.ts';
 import type { RecipeMethod, Recipe } from '../runs/recipe.ts';
 import { readRunRecipe, type RunFolder } from '../runs/run-folder.ts';
 import { lambda0Of } from './curves.ts';
@@ -68,6 +68,12 @@ export const routingHandlers = {
       layers: mean.length,
       lambda0: lambda0Of(entry),
       images: Object.fromEntries([...routing].map(([task, { shape }]) => [task, shape[0] ?? 0])),
+      corruptions: Object.fromEntries(
+        tasks.flatMap((task) => {
+          const choice = corruptionOf(recipe, task);
+          return choice === undefined ? [] : [[task, { ...choice, seed: recipe.seed }] as const];
+        }),
+      ),
       mean: copy(mean),
       deviation: copy(deviation),
       firstChoice: firstChoice.map((row) => [...row]),

@@ -9,10 +9,10 @@ import { exportSource, images, type Variant } from './fixture.ts';
 const engine = createOnnxEngine({ threads: 1 });
 
 async function features(
-  source: Parameters<typeof modelOutputs>[1],
+  { model, values }: Pick<Parameters<typeof modelOutputs>[1], 'model' | 'values'>,
   count: number,
 ): Promise<Float32Array> {
-  const outputs = await modelOutputs(engine, source, [], images(count));
+  const outputs = await modelOutputs(engine, { model, values }, [], images(count));
   return outputs.get('features')?.data ?? new Float32Array();
 }
 

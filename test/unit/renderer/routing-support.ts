@@ -24,6 +24,7 @@ export function routingOf(): Routing {
     layers: 2,
     lambda0: 0.3,
     images: { a: 10, b: 10, c: 10 },
+    corruptions: {},
     mean,
     deviation: mean.map((rows) => rows.map((row) => row.map(() => 0.1))),
     firstChoice: [
