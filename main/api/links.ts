@@ -34,4 +34,5 @@ export const knownLinks: readonly string[] = [
   'https://github.com/EnnengYang/RankOne-MoE', // Rank-r WEMoE
   'https://arxiv.org/abs/2406.15479', // Twin-Merging
   'https://arxiv.org/abs/2408.10174', // SMILE
+  'https://arxiv.org/abs/2402.02705', // Surgery
 ];

@@ -29,7 +29,7 @@ import { prepareMethod } from './prepare-method.ts';
 export type ExportMode = 'dynamic' | 'static';
 
 export interface ExportRequest {
-  /** Id of a method of the run; the best merge when left out. */
+  /** Id of a method of the run; when left out, the best merge that need not know the task. */
   readonly method?: string | undefined;
   readonly formats: readonly ExportFormat[];
   readonly mode: ExportMode;
@@ -95,9 +95,11 @@ function firstImages(count: number): number[] {
 
 function chooseResult({ results }: FinishedRun, wanted: string | undefined): MethodResult {
   const merged = results.filter(({ report }) => isMerged(report));
+  // One that must be told the task is exported only where it is asked for.
+  const free = merged.filter(({ report }) => report.taskKnown !== true);
   const found =
     wanted === undefined
-      ? merged.reduce<MethodResult | undefined>(
+      ? free.reduce<MethodResult | undefined>(
           (best, each) =>
             best === undefined || each.report.average > best.report.average ? each : best,
           undefined,

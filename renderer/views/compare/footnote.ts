@@ -8,6 +8,7 @@ const adaptive: Readonly<Record<string, string>> = {
   e_wemoe: 'E-WEMoE',
   rank_wemoe: 'Rank-r WEMoE',
   twin_merging: 'Twin-Merging',
+  surgery: 'Surgery',
 };
 
 /** Sentences, the most important first. */
@@ -17,6 +18,7 @@ export function footnotes(models: readonly Model[], tasks: readonly TaskInfo[]):
   const synthetic = tasks.filter((task) => task.synthetic).map((task) => task.title);
   const changed = tasks.filter((task) => task.images.length > 1).map((task) => task.title);
   const reductions = new Set(learned.flatMap(({ result }) => result.reduction?.evaluation ?? []));
+  const told = models.filter(({ result }) => result.taskKnown === true);
   const engines = [...new Set(models.map(({ report: { engine } }) => engineText(engine)))];
   return [
     `Accuracy is top-1 on held-out test images with the frozen head of the known task (${imagesText(tasks)}).`,
@@ -24,6 +26,11 @@ export function footnotes(models: readonly Model[], tasks: readonly TaskInfo[]):
       (data) =>
         `${listText([...new Set(learned.map((model) => familyTitle(model)))])} adapted on ${data}. No label was used, but accuracy on images they have not seen may be lower.`,
     ),
+    ...(told.length > 0
+      ? [
+          `Features of ${listText(told.map(({ title }) => title))} depend on the task of an image, which must be known in use: compare with merges whose features do not with care.`,
+        ]
+      : []),
     ...(reductions.has('batch-mean')
       ? ['Routing weights were averaged over each batch of one task when measuring.']
       : []),

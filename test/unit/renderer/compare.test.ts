@@ -131,6 +131,19 @@ it('footnotes say what adapted methods saw, and only where one is shown', () => 
   expect(listText(['a', 'b', 'c'])).toBe('a, b and c');
 });
 
+it('footnotes say which merges must be told the task', () => {
+  const list = [
+    ...methods,
+    result('operated', 0.7, 0.5, { method: 'surgery', title: 'Surgery on ties', taskKnown: true }),
+  ];
+  const all = modelsOf({ card: cardOf('run-1'), report: reportOf(list) });
+  const told = all.find(({ method }) => method === 'operated')!;
+  const text = footnotes([told, named('ties')], tasks).join(' ');
+  expect(text).toContain('Features of Surgery on ties depend on the task of an image');
+  expect(text).toContain('Surgery adapted on the test images');
+  expect(footnotes([named('ties')], tasks).join(' ')).not.toContain('depend on the task');
+});
+
 it('footnotes say what was unseen, corrupted, mixed, and what collapsed', () => {
   const collapse = { task: 'mnist', step: 9, usage: 0.2, peak: 0.8, action: 'none' } as const;
   const report = reportOf([result('wemoe', 0.5, 0.5, { collapses: [collapse] })]);

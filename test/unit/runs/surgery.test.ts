@@ -132,6 +132,19 @@ describe.each(['dynamic', 'static'] as const)('exported as %s', (mode) => {
   });
 });
 
+it('is exported only where it is asked for', async () => {
+  const finished = await loadFinishedRun(run, engine, (recipe) => loadInputs(recipe));
+  const best = finished.results.map(({ report: each, ...rest }) => {
+    const accuracy = each.taskKnown === true ? 1 : 0.5;
+    return { ...rest, report: { ...each, average: accuracy } };
+  });
+  const target = join(run.folder, 'best');
+  const request = { formats: ['onnx'], mode: 'dynamic', target } as const;
+  const { method } = await exportRun({ ...finished, results: best }, request);
+  expect(method).toBe('task_arithmetic');
+  await finished.inputs.close();
+});
+
 describe('a recipe', () => {
   const parse = (list: readonly object[]) => {
     const text = formatRecipe(project.recipe);
