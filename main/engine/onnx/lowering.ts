@@ -8,6 +8,8 @@ import type { TensorProto } from './proto.ts';
 export class NodeEmitter {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
+  /** Stands behind the name of every node from now on, so that a profile tells what it is of. */
+  origin = '';
   private readonly known = new Map<string, string>();
   private count = 0;
 
@@ -19,7 +21,8 @@ export class NodeEmitter {
   ): string {
     const output = `v${String(this.count++)}`;
     const attribute = Object.entries(attributes).map(([name, value]) => toAttribute(name, value));
-    this.nodes.push({ opType, name: `${opType}_${output}`, input, output: [output], attribute });
+    const name = `${opType}_${output}${this.origin}`;
+    this.nodes.push({ opType, name, input, output: [output], attribute });
     return output;
   }
 

@@ -122,6 +122,7 @@ function lowerProgram(
       shapes: inputs.map((input) => shapeOf(program, input)),
       shape: shapeOf(program, output),
     };
+    emitter.origin = `@${String(output)}`;
     const name = lower(op, context, overrides);
     names.set(output, name);
   }

@@ -1,0 +1,113 @@
+/** Measures the step on one engine, in a process of its own so that its memory is known; step.bench.ts starts it. */
+import { createOnnxEngine } from '../../main/engine/onnx/engine.ts';
+import { onnxOptimisations, type OnnxOptimisation } from '../../main/engine/onnx/compilation.ts';
+import type { Engine, Executable } from '../../main/engine/engine.ts';
+import { openEngine, type EngineListingId } from '../../main/engine/registry.ts';
+import { adaptationStep, stepForward } from '../../main/adaptation/objective.ts';
+import { Builder } from '../../main/graph/builder.ts';
+import { gradient } from '../../main/graph/gradient.ts';
+import { narrow } from '../../main/graph/narrow.ts';
+import type { Tensor } from '../../main/lib/tensor.ts';
+import type { Reduction } from '../../main/models/merged-model.ts';
+import { productOperations, randomWemoe, stepInputs, type StepSize } from './step-model.ts';
+import { profiled } from './step-profile.ts';
+
+export interface ChildOptions {
+  readonly engine: EngineListingId;
+  readonly reduction: Reduction;
+  readonly size: StepSize;
+  readonly threads: number;
+  readonly steps: number;
+  readonly breakdown: boolean;
+  /** Optimisations to leave out: `narrow` or those of the ONNX engine. */
+  readonly without: readonly string[];
+}
+
+const options = JSON.parse(process.argv[2]!) as ChildOptions;
+const { reduction, size, threads, steps } = options;
+const without = new Set(
+  onnxOptimisations.filter((name): name is OnnxOptimisation => options.without.includes(name)),
+);
+
+const say = (line: object) => {
+  console.log(JSON.stringify(line));
+};
+const peakKibibytes = () => process.resourceUsage().maxRSS;
+
+async function timed<T>(work: () => Promise<T>) {
+  const [start, before] = [performance.now(), process.cpuUsage()];
+  const result = await work();
+  const { user, system } = process.cpuUsage(before);
+  return {
+    result,
+    seconds: (performance.now() - start) / 1000,
+    processor: (user + system) / 1e6,
+  };
+}
+
+function open(profile?: string): Promise<Engine> | Engine {
+  return options.engine === 'onnx'
+    ? createOnnxEngine({ threads, without, ...(profile !== undefined && { profile }) })
+    : openEngine(options.engine, { threads });
+}
+
+/** GFLOP/s of a large square product, by the clock and by processor time. */
+async function sayPeak(engine: Engine): Promise<void> {
+  const n = 2048;
+  const b = new Builder();
+  const product = b.matmul(b.constant('left', [n, n]), b.input('right', [n, n]));
+  const program = b.build('product', { sum: b.sum(product, [0, 1]) });
+  const matrix: Tensor = { shape: [n, n], data: new Float32Array(n * n).fill(0.5) };
+  const executable = await engine.compile(program, new Map([['left', matrix]]));
+  const best = { seconds: Infinity, processor: Infinity };
+  for (let run = 0; run < 5; run++) {
+    const { seconds, processor } = await timed(() => executable.run({ right: matrix }));
+    best.seconds = Math.min(best.seconds, seconds);
+    best.processor = Math.min(best.processor, processor);
+  }
+  await executable.dispose();
+  say({ gflops: [best.seconds, best.processor].map((s) => (2 * n ** 3) / s / 1e9) });
+}
+
+async function runSteps(executable: Executable, inputs: Record<string, Tensor>, count: number) {
+  for (let run = 0; run < count; run++) {
+    const { result, ...times } = await timed(() => executable.run(inputs));
+    let squares = 0;
+    for (const [name, { data }] of Object.entries(result)) {
+      if (name.startsWith('gradient/')) for (const slope of data) squares += slope ** 2;
+    }
+    const loss = result['loss']!.data[0];
+    say({ ...times, loss, gradient: Math.sqrt(squares), peakKibibytes: peakKibibytes() });
+  }
+}
+
+async function main(): Promise<void> {
+  const engine = await open();
+  await sayPeak(engine);
+  const model = randomWemoe(size);
+  const shape = { tasks: 1, batch: size.batch, classes: size.classes, reduction };
+  const whole = stepForward(model, shape);
+  const forward = options.without.includes('narrow') ? whole : narrow(whole);
+  const program = options.without.includes('narrow')
+    ? gradient(whole, { of: 'loss', withRespectTo: model.trainables.map(({ name }) => name) })
+    : adaptationStep(model, shape);
+  const inputs = stepInputs(model, size);
+  const { title } = engine.description;
+  say({ title, operations: productOperations(program), equations: program.equations.length });
+  const compiled = await timed(() => engine.compile(program, model.constants));
+  say({ compiled: compiled.seconds, peakKibibytes: peakKibibytes() });
+  await runSteps(compiled.result, inputs, steps + 1);
+  await compiled.result.dispose();
+  if (options.breakdown && options.engine === 'onnx') {
+    const runs = 2;
+    const work = async (prefix: string) => {
+      const executable = await (await open(prefix)).compile(program, model.constants);
+      for (let run = 0; run < runs; run++) await executable.run(inputs);
+      await executable.dispose();
+    };
+    say({ breakdown: await profiled(program, forward.shapes.length, runs, work) });
+  }
+  await sayPeak(engine);
+}
+
+await main();
