@@ -141,6 +141,8 @@ const savedKinds = {
   png: 'PNG image',
   svg: 'SVG drawing',
   csv: 'Table (CSV)',
+  md: 'Table (Markdown)',
+  tex: 'Table (LaTeX)',
   yaml: 'Recipe (YAML)',
 };
 

@@ -10,6 +10,7 @@ const experiment = z.strictObject({
   /** Ids of methods in each run. */
   methods: z.array(name),
 });
+export type ExperimentCard = z.output<typeof experiment>;
 
 const expandedRun = z.strictObject({
   /** Of its recipe. */
@@ -20,10 +21,28 @@ const expandedRun = z.strictObject({
   finished: name.nullable(),
 });
 
+const expanded = z.strictObject({ models: z.string(), runs: z.array(expandedRun) });
+export type ExpandedExperiment = z.output<typeof expanded>;
+
 export const experimentsContract = {
   list: call.output(z.array(experiment)),
   /** Throws experiment.unknown_models where the project has other tasks than the bundled models. */
-  expand: call
+  expand: call.input(z.strictObject({ experiment: name })).output(expanded),
+  /** How long the runs that are not finished would take; takes a moment where a batch is timed. */
+  estimate: call
     .input(z.strictObject({ experiment: name }))
-    .output(z.strictObject({ models: z.string(), runs: z.array(expandedRun) })),
+    .output(z.strictObject({ seconds: z.number().min(0), basis: z.string() })),
+  /**
+   * Starts a run of it, or goes on with the one that was begun; one that is finished is left as it is. Throws
+   * experiment.incomplete and run.busy.
+   */
+  start: call
+    .input(
+      z.strictObject({
+        experiment: name,
+        /** Of its recipe. */
+        run: name,
+      }),
+    )
+    .output(z.strictObject({ run: name })),
 };

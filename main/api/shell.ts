@@ -72,7 +72,7 @@ export const shellContract = {
     .input(
       z.strictObject({
         suggestedName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 _.-]{0,99}$/),
-        kind: z.enum(['png', 'svg', 'csv', 'yaml']),
+        kind: z.enum(['png', 'svg', 'csv', 'md', 'tex', 'yaml']),
         /** base64 */
         bytes: z.string().max(64 * 2 ** 20),
       }),

@@ -5,13 +5,26 @@ import {
   requireExperiment,
   runVariants,
 } from '../runs/experiments/experiment.ts';
+import { AppError } from '../lib/errors.ts';
 import { expandExperiment } from '../runs/experiments/expand.ts';
 import { formerRuns } from '../runs/experiments/finished.ts';
+import { refuseMissing } from '../runs/experiments/missing.ts';
 import { projectModels } from '../runs/experiments/model-set.ts';
-import { formatRecipe } from '../runs/recipe.ts';
+import { formatRecipe, resolveRecipePaths } from '../runs/recipe.ts';
+import { engineOf } from '../runs/run-engine.ts';
 import { implementer } from './implementer.ts';
+import { resumeRun, startRecipe } from './plan.ts';
+import type { OpenProject } from './open-project.ts';
 
 const on = implementer.experiments;
+
+/** The runs of an experiment on the models of a project, each with the one that the project has of it. */
+async function runsOf(name: string, { materials, folder }: OpenProject) {
+  const models = projectModels(materials, folder);
+  const runs = expandExperiment(requireExperiment(name), models);
+  const former = await formerRuns(folder, runs, models.folder);
+  return { models, runs: runs.map((run, index) => ({ run, former: former[index] })) };
+}
 
 export const experimentsHandlers = {
   list: on.list.handler(() =>
@@ -25,21 +38,49 @@ export const experimentsHandlers = {
   ),
 
   expand: on.expand.handler(async ({ input, context: { session } }) => {
-    const { project } = session;
-    const models = projectModels(project.materials, project.folder);
-    const runs = expandExperiment(requireExperiment(input.experiment), models);
-    const former = await formerRuns(project.folder, runs, project.folder);
+    const { models, runs } = await runsOf(input.experiment, session.project);
     return {
       models: models.title,
-      runs: runs.map(({ name, recipe }, index) => {
-        const found = former[index];
-        return {
-          name,
-          tasks: recipe.tasks.map(({ id }) => id),
-          recipe: formatRecipe(recipe),
-          finished: found?.status === 'done' ? found.run.id : null,
-        };
-      }),
+      runs: runs.map(({ run: { name, recipe }, former }) => ({
+        name,
+        tasks: recipe.tasks.map(({ id }) => id),
+        recipe: formatRecipe(recipe),
+        finished: former?.status === 'done' ? former.run.id : null,
+      })),
     };
+  }),
+
+  estimate: on.estimate.handler(async ({ input, context: { session } }) => {
+    const { project, estimates } = session;
+    const { models, runs } = await runsOf(input.experiment, project);
+    const left = runs.filter(({ former }) => former?.status !== 'done').map(({ run }) => run);
+    refuseMissing(left, models);
+    let total = 0;
+    let basis = '';
+    for (const { recipe } of left) {
+      const engine = await engineOf(recipe, models.folder);
+      const absolute = resolveRecipePaths(recipe, models.folder);
+      const estimate = await estimates.estimate(absolute, project.folder, engine);
+      total += estimate.seconds;
+      if (basis === '') basis = estimate.basis;
+    }
+    return { seconds: total, basis };
+  }),
+
+  start: on.start.handler(async ({ input, context: { session } }) => {
+    const { models, runs } = await runsOf(input.experiment, session.project);
+    const found = runs.find(({ run }) => run.name === input.run);
+    if (found === undefined) {
+      throw new AppError('experiment.unknown', {
+        what: `the experiment "${input.experiment}" has no run "${input.run}"`,
+        hint: `its runs are ${runs.map(({ run }) => run.name).join(', ')}`,
+      });
+    }
+    const { run, former } = found;
+    if (former?.status === 'done') return { run: former.run.id };
+    refuseMissing([run], models);
+    if (former === undefined) return { run: (await startRecipe(run.recipe, session)).id };
+    await resumeRun(former.run, session);
+    return { run: former.run.id };
   }),
 };

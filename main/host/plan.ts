@@ -10,6 +10,7 @@ import { engineOf, engineToGoOn } from '../runs/run-engine.ts';
 import { createRun, readRunRecipe, type RunFolder } from '../runs/run-folder.ts';
 import { recipeOf } from './drafts.ts';
 import type { Estimate } from './estimates.ts';
+import type { JobInput } from './job.ts';
 import { finding, findingsOf } from './findings.ts';
 import type { Session } from './session.ts';
 
@@ -81,13 +82,21 @@ export async function startRun(draft: Draft, session: Session): Promise<RunFolde
     const findings = await findingsOf(draft, project);
     const wrong = findings.find(({ severity }) => severity === 'error');
     if (wrong !== undefined) throw errorOf(wrong.failure);
-    const recipe = recipeOf(draft, project);
-    const engine = await engineOf(recipe, project.folder);
-    const expected = await expectedTimes(recipe, project.folder, engine, session);
-    const created = await createRun(project.folder, recipe, project.folder);
-    return { run: created, recipe, engine, expected };
+    return newRun(recipeOf(draft, project), session);
   });
   return run;
+}
+
+/** Creates the run of a recipe, whose paths are relative to the project, and starts it. Throws `run.busy`. */
+export async function startRecipe(recipe: Recipe, session: Session): Promise<RunFolder> {
+  return (await session.jobs.start(() => newRun(recipe, session))).run;
+}
+
+async function newRun(recipe: Recipe, session: Session): Promise<JobInput> {
+  const { folder } = session.project;
+  const engine = await engineOf(recipe, folder);
+  const expected = await expectedTimes(recipe, folder, engine, session);
+  return { run: await createRun(folder, recipe, folder), recipe, engine, expected };
 }
 
 /** Goes on with a run that is not done. Throws `run.busy`. */

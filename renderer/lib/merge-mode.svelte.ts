@@ -2,7 +2,7 @@
 
 import { navigation } from './navigation.svelte.ts';
 
-const modes = ['measure', 'weights', 'lora'] as const;
+const modes = ['measure', 'weights', 'lora', 'experiments'] as const;
 export type MergeMode = (typeof modes)[number];
 
 const key = 'merge-mode';
@@ -22,7 +22,7 @@ export const mergeMode = {
 
 /** Whether models and adapters that are dropped on the window are to be merged as they are. */
 export function weightsInSight(): boolean {
-  return navigation.view === 'merge' && mode !== 'measure';
+  return navigation.view === 'merge' && (mode === 'weights' || mode === 'lora');
 }
 
 /** Goes to where runs are made. */

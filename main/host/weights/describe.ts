@@ -1,10 +1,10 @@
 /** What a model or an adapter is, from its headers. */
-import { basename } from 'node:path';
 import type { WeightsCard, WeightsInspection } from '../../api/weights.ts';
 import { isAdapter, openAdapter, type AdapterConfig } from '../../checkpoints/adapter.ts';
 import { modelKind } from '../../checkpoints/architecture.ts';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoints/open.ts';
+import { modelTitle } from '../../hub/local.ts';
 import { elementCount } from '../../lib/tensor.ts';
 import { strangerError } from '../strangers.ts';
 
@@ -56,7 +56,7 @@ function cardOf(
 ): WeightsCard {
   const infos = [...checkpoint.tensors.values()];
   return {
-    title: basename(path),
+    title: modelTitle(path),
     location: path,
     kind: adapter === undefined ? 'model' : 'adapter',
     architecture:

@@ -1,33 +1,22 @@
-/** Writing what is shown: the bytes of each format, and the way to the shell's dialog. */
-import { shell } from '../../lib/connection.ts';
-import { toasts } from '../../lib/toasts.svelte.ts';
-import { fileName, toBase64, type Format } from './bytes.ts';
+/** Saving what is shown, all layers of it. */
+import { saveFile } from '../../lib/save.ts';
 import type { Figure } from './figure.ts';
 import { toPng } from './png.ts';
 import { toSvg } from './svg.ts';
 
-async function bytesOf(
-  format: Format,
-  { figure, csv }: { figure: () => Figure; csv: () => string },
-): Promise<Uint8Array> {
-  if (format === 'png') return toPng(figure());
-  return new TextEncoder().encode(format === 'svg' ? toSvg(figure()) : csv());
-}
+export const formats = [
+  { id: 'png', title: 'PNG', text: 'All layers as a picture' },
+  { id: 'svg', title: 'SVG', text: 'All layers as a drawing, for papers' },
+  { id: 'csv', title: 'CSV', text: 'All numbers, one a line' },
+] as const;
+export type Format = (typeof formats)[number]['id'];
 
 /** Asks where to save, saves, and says so. */
 export async function save(
   format: Format,
   name: readonly string[],
-  content: { figure: () => Figure; csv: () => string },
+  { figure, csv }: { figure: () => Figure; csv: () => string },
 ): Promise<void> {
-  try {
-    const { saved, title } = await shell.saveFile({
-      suggestedName: fileName(name, format),
-      kind: format,
-      bytes: toBase64(await bytesOf(format, content)),
-    });
-    if (saved) toasts.show({ kind: 'good', text: `Saved as ${title}` });
-  } catch (error) {
-    toasts.error(error);
-  }
+  const content = format === 'png' ? toPng(figure()) : format === 'svg' ? toSvg(figure()) : csv();
+  await saveFile(name, format, content);
 }

@@ -164,7 +164,7 @@ describe('a collection', () => {
     await eventually(
       () =>
         dialog()
-          .getByText(/^[1-9][\d.]* [kM]B of/)
+          .getByText(/^[1-9][\d.]*\s[kM]B of/)
           .count(),
       1,
     );
@@ -295,7 +295,7 @@ it('a mergekit file opens when the models that it names are downloaded', async (
   await dialog().waitFor({ state: 'hidden' });
   for (const name of ['math', 'code']) {
     await currentView(page)
-      .getByRole('button', { name: `Remove ${name}`, exact: true })
+      .getByRole('button', { name: `Remove tiny/${name}`, exact: true })
       .waitFor();
   }
   expect(await currentView(page).getByText('not on this machine').count()).toBe(0);

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { shellContract } from '../../../main/api/shell.ts';
 import { css, diverging } from '../../../renderer/lib/colours.ts';
-import { fileName, toBase64 } from '../../../renderer/views/routing/bytes.ts';
+import { fileName, toBase64 } from '../../../renderer/lib/bytes.ts';
 import { csvOf, figureOf, nameOf, type Shown } from '../../../renderer/views/routing/export.ts';
 import type { Figure, Rectangle, Text } from '../../../renderer/views/routing/figure.ts';
 import { framesOf, testFrame, type Frame } from '../../../renderer/views/routing/frames.ts';
@@ -168,7 +168,7 @@ describe('files', () => {
     ]) {
       expect(schema?.safeParse({ suggestedName: name, kind: 'svg', bytes: '' }).success).toBe(true);
     }
-    expect(fileName(['…'], 'csv')).toBe('routing.csv');
+    expect(fileName(['…'], 'csv')).toBe('mergewright.csv');
     expect(nameOf(shownOf(framesOf([source])[1]!))).toEqual([
       'routing',
       'run-0001 wemoe',

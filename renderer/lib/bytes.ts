@@ -1,7 +1,5 @@
 /** Names and bytes of the files that the shell saves. */
 
-export type Format = 'png' | 'svg' | 'csv';
-
 /** Bytes as base64, in pieces that fit into one call's arguments. */
 export function toBase64(bytes: Uint8Array): string {
   const piece = 0x80_00;
@@ -13,7 +11,7 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /** A name for the file that the shell's contract takes. */
-export function fileName(parts: readonly string[], format: Format): string {
+export function fileName(parts: readonly string[], kind: string): string {
   const words = parts
     .join(' ')
     .normalize('NFKD')
@@ -22,5 +20,5 @@ export function fileName(parts: readonly string[], format: Format): string {
     .replace(/ +/g, ' ')
     .slice(0, 90)
     .trim();
-  return `${words === '' ? 'routing' : words}.${format}`;
+  return `${words === '' ? 'mergewright' : words}.${kind}`;
 }
