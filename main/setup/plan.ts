@@ -29,6 +29,8 @@ export interface InstallPlan {
   /** Left by an attempt that broke off, or not removed yet. */
   readonly presentBytes: number;
   readonly compiler: string;
+  /** Brings the sources of the binding. */
+  readonly packageFolder: string;
 }
 
 interface PlanOptions {
@@ -37,6 +39,7 @@ interface PlanOptions {
   readonly folder: string;
   readonly needs?: readonly WheelNeed[];
   readonly machine?: Machine;
+  readonly packageFolder?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,8 +49,9 @@ export async function planTensorflow(
   options: PlanOptions,
 ): Promise<InstallPlan> {
   const { variant, folder, signal, machine = thisMachine() } = options;
+  const { packageFolder = nodePackageFolder() } = options;
   const needs = options.needs ?? needsOf(variant, machine);
-  requirePackage();
+  if (packageFolder === undefined) throw packageMissing();
   const compiler = await findCompiler();
   const downloads: Download[] = [];
   for (const need of needs) downloads.push(await resolve(client, need, machine, signal));
@@ -64,6 +68,7 @@ export async function planTensorflow(
     totalBytes: sum(downloads.map(({ bytes }) => bytes)),
     presentBytes: sum(present),
     compiler,
+    packageFolder,
   };
 }
 
@@ -79,11 +84,8 @@ function needsOf(
   });
 }
 
-/** The package with the sources of the binding. Throws `engine.install_unsupported`. */
-export function requirePackage(): string {
-  const folder = nodePackageFolder();
-  if (folder !== undefined) return folder;
-  throw new AppError('engine.install_unsupported', {
+function packageMissing(): AppError {
+  return new AppError('engine.install_unsupported', {
     what: 'the sources of the binding to TensorFlow are not here: npm left out the optional package @tensorflow/tfjs-node-gpu',
     hint: 'install the packages again with the registry in reach, without --omit=optional',
   });

@@ -18,7 +18,7 @@ import { subjectOf } from '../hub/package-index.ts';
 import { replaceFolderDurably, requireSpace, writing } from '../lib/durable.ts';
 import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { buildBinding } from './binding.ts';
-import { downloadsFolder, isPresent, requirePackage, type InstallPlan } from './plan.ts';
+import { downloadsFolder, isPresent, type InstallPlan } from './plan.ts';
 import type { Placement } from './sources.ts';
 import { unpackZip } from './unpack.ts';
 
@@ -138,14 +138,14 @@ function placeOf(entry: string, placements: readonly Placement[]): string | unde
 }
 
 async function build(
-  { compiler }: InstallPlan,
+  { compiler, packageFolder }: InstallPlan,
   folder: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const scratch = join(folder, 'scratch');
   const order = {
     compiler,
-    packageFolder: requirePackage(),
+    packageFolder,
     headers: join(folder, folders.header),
     libraries: await linkedLibraries(folder),
     scratch,
@@ -162,8 +162,8 @@ async function linkedLibraries(folder: string): Promise<readonly string[]> {
   return names.filter((name) => /\.(so|dylib)/.test(name)).map((name) => join(libraries, name));
 }
 
-async function recordOf({ variant, downloads }: InstallPlan): Promise<Installation> {
-  const text = await readFile(join(requirePackage(), 'package.json'), 'utf8');
+async function recordOf({ variant, downloads, packageFolder }: InstallPlan): Promise<Installation> {
+  const text = await readFile(join(packageFolder, 'package.json'), 'utf8');
   const { name, version } = JSON.parse(text) as { readonly name: string; readonly version: string };
   return {
     format: 1,

@@ -1,14 +1,27 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../../../main/engine/engine.ts';
 import { openEngine } from '../../../main/engine/registry.ts';
 import { attemptStart } from '../../../main/engine/tfjs/backends.ts';
-import type { PackageLoader } from '../../../main/engine/tfjs/native.ts';
+import {
+  bindingPath,
+  recordName,
+  type NativeVariant,
+} from '../../../main/engine/tfjs/installation.ts';
+import { nodePackageFolder, type NativeParts } from '../../../main/engine/tfjs/native.ts';
+import {
+  loadCommonJs,
+  loadNodePackage,
+  utilWithRemoved,
+} from '../../../main/engine/tfjs/node-package.ts';
 import { Builder } from '../../../main/graph/builder.ts';
 import { gradient } from '../../../main/graph/gradient.ts';
+import { engineOrSkip } from '../../support/engines.ts';
+import { expectClose } from '../../support/values.ts';
+import { runOnce } from './engines-under-test.ts';
 import { batchOf, smallNetwork, weightNames, weights } from './small-network.ts';
 
 let engine: Engine;
@@ -110,76 +123,143 @@ it('runs programs one beside the other', async () => {
 });
 
 describe('native TensorFlow', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'native-part-'));
-  const complete = join(folder, 'complete');
-  mkdirSync(join(complete, 'lib', 'napi-v8'), { recursive: true });
-  writeFileSync(join(complete, 'lib', 'napi-v8', 'tfjs_binding.node'), '');
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  const packages = (
-    where: string | undefined,
-    load: () => Promise<unknown> = () => Promise.resolve(),
-  ): PackageLoader => ({ folder: () => where, load });
-
-  /** Registers a stand-in for the native backend, as the packages do when they are loaded. */
-  const registering = (isUsingGpuDevice: boolean) => () => {
-    const backend = Object.assign(new tf.KernelBackend(), {
-      isUsingGpuDevice,
-      dispose: () => undefined,
-    });
-    tf.registerBackend('tensorflow', () => backend, 0);
-    return Promise.resolve();
+  const folder = mkdtempSync(join(tmpdir(), 'native-'));
+  const installed = (variant: NativeVariant): string => {
+    const place = join(folder, variant);
+    mkdirSync(dirname(join(place, bindingPath)), { recursive: true });
+    writeFileSync(join(place, bindingPath), '');
+    const record = { format: 1, variant, tensorflow: '2.21.0', binding: '', installed: '' };
+    writeFileSync(join(place, recordName), JSON.stringify({ ...record, sources: [] }));
+    return place;
   };
+  const [cpu, gpu] = [installed('cpu'), installed('gpu')];
+  const half = join(folder, 'half');
+  mkdirSync(half);
+  writeFileSync(join(half, recordName), '{"format":1}');
+  afterAll(() => rmSync(folder, { recursive: true }));
+  afterEach(() => {
+    const started = tf.findBackend('tensorflow') as object | null;
+    if (started !== null) tf.removeBackend('tensorflow');
+  });
+
+  /** Stands in for the kernels and the library, which a process can load but once. */
+  const parts = (place: string, isUsingGpuDevice = false): NativeParts => ({
+    packageFolder: () => '/package',
+    folder: place,
+    loadPackage: () => ({
+      NodeJSKernelBackend: class extends tf.KernelBackend {
+        readonly isUsingGpuDevice = isUsingGpuDevice;
+        override dispose(): void {}
+      },
+    }),
+    loadBinding: () => ({}),
+  });
 
   it.each([
     [
       'is not installed',
-      undefined,
-      /^the optional package @tensorflow\/tfjs-node is not installed$/,
+      'tfjs-node',
+      join(folder, 'nothing'),
+      /^native TensorFlow is not installed; "mergewright engines install tensorflow" installs it$/,
     ],
+    ['is not installed whole', 'tfjs-node', half, /^native TensorFlow is not installed/],
     [
-      'lacks its native part',
-      folder,
-      /^@tensorflow\/tfjs-node lacks its native part; "npm rebuild/,
+      'is installed without CUDA',
+      'tfjs-node-gpu',
+      cpu,
+      /^native TensorFlow with CUDA is not installed; ".* --gpu" installs it$/,
     ],
-    [
-      'loads another copy of the library',
-      complete,
-      /brings its own copy of @tensorflow\/tfjs-core$/,
-    ],
-  ])('says that the package %s', async (_, where, reason) => {
-    const attempt = await attemptStart('tfjs-node', packages(where));
-    expect(attempt).toMatchObject({
+  ] as const)('says that it %s', async (_, id, place, reason) => {
+    expect(await attemptStart(id, parts(place))).toMatchObject({
       available: false,
       reason: expect.stringMatching(reason) as string,
     });
   });
 
+  it('says that npm left its package out', async () => {
+    const without = { ...parts(cpu), packageFolder: () => undefined };
+    expect(await attemptStart('tfjs-node', without)).toMatchObject({
+      available: false,
+      reason: expect.stringMatching(/^the optional package .* npm leaves it out/) as string,
+    });
+  });
+
   it('keeps the first line of what made loading fail', async () => {
-    const load = () => Promise.reject(new Error('libcudart.so.11.0: cannot open\nlong story'));
-    const attempt = await attemptStart('tfjs-node-gpu', packages(complete, load));
-    expect(attempt).toEqual({ available: false, reason: 'libcudart.so.11.0: cannot open' });
+    const loadBinding = (): never => {
+      throw new Error('libcudart.so.12: cannot open\nlong story');
+    };
+    const attempt = await attemptStart('tfjs-node-gpu', { ...parts(gpu), loadBinding });
+    expect(attempt).toEqual({ available: false, reason: 'libcudart.so.12: cannot open' });
   });
 
   it('is taken as the GPU engine where it computes on one', async () => {
-    try {
-      const attempt = await attemptStart('tfjs-node-gpu', packages(complete, registering(true)));
-      expect(attempt).toMatchObject({ available: true, name: 'tensorflow', device: 'gpu' });
-      const cpu = await attemptStart('tfjs-node', packages(complete));
-      expect(cpu).toMatchObject({ available: false });
-    } finally {
-      tf.removeBackend('tensorflow');
-    }
+    const attempt = await attemptStart('tfjs-node-gpu', parts(gpu, true));
+    expect(attempt).toMatchObject({ available: true, name: 'tensorflow', device: 'gpu' });
+    expect(await attemptStart('tfjs-node', parts(gpu, true))).toMatchObject({ available: false });
   });
 
   it('without a CUDA device serves as the CPU engine', async () => {
-    try {
-      const attempt = await attemptStart('tfjs-node-gpu', packages(complete, registering(false)));
-      expect(attempt).toEqual({ available: false, reason: 'TensorFlow finds no CUDA device' });
-      const cpu = await attemptStart('tfjs-node', packages(complete));
-      expect(cpu).toMatchObject({ available: true, device: 'cpu' });
-    } finally {
-      tf.removeBackend('tensorflow');
+    const attempt = await attemptStart('tfjs-node-gpu', parts(gpu));
+    expect(attempt).toEqual({ available: false, reason: 'TensorFlow finds no CUDA device' });
+    expect(await attemptStart('tfjs-node', parts(gpu))).toMatchObject({
+      available: true,
+      device: 'cpu',
+      title: expect.stringContaining('native TensorFlow 2.21.0') as string,
+    });
+  });
+});
+
+describe('the files of its package', () => {
+  it('get what newer versions of Node took away, and nothing else changes', () => {
+    const own = { promisify: () => 'own', isArray: () => 'own' };
+    const { isNullOrUndefined, isArray, promisify } = utilWithRemoved(own) as Record<
+      string,
+      (value: unknown) => unknown
+    >;
+    expect([null, undefined, 0, ''].map((value) => isNullOrUndefined?.(value))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect([isArray?.([]), promisify?.(0)]).toEqual(['own', 'own']);
+    expect(Object.keys(own)).toEqual(['promisify', 'isArray']);
+  });
+
+  it('find each other, what is put in place of a module, and packages', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'common-js-'));
+    writeFileSync(
+      join(folder, 'a.js'),
+      'exports.early = 1; exports.b = require("./b"); exports.util = require("util"); exports.path = require("path");',
+    );
+    writeFileSync(join(folder, 'b.js'), 'exports.seen = require("./a").early;');
+    const loaded = loadCommonJs(join(folder, 'a.js'), new Map([['util', 'another']]));
+    expect(loaded).toMatchObject({ b: { seen: 1 }, util: 'another', path: { join } });
+    rmSync(folder, { recursive: true });
+  });
+
+  it('register the kernels that programs use with the core of this process', ({ skip }) => {
+    const folder = nodePackageFolder();
+    if (folder === undefined) skip('npm left out the optional package of native TensorFlow');
+    const { NodeJSKernelBackend } = loadNodePackage(folder);
+    expect(NodeJSKernelBackend.prototype).toBeInstanceOf(tf.KernelBackend);
+    for (const name of ['BatchMatMul', 'Erf', 'Sum', 'Transpose']) {
+      expect(tf.getKernel(name, 'tensorflow'), name).toMatchObject({ kernelName: name });
     }
+  });
+});
+
+describe('native TensorFlow, where it is installed', () => {
+  it('differs from the reference by rounding alone, and gives its memory back', async ({
+    skip,
+  }) => {
+    const native = await engineOrSkip('tfjs-node', skip);
+    const reference = await openEngine('reference');
+    const before = tf.memory().numTensors;
+    const [found, wanted] = await Promise.all(
+      [native, reference].map((one) => runOnce(one, step, { x: batchOf(3) }, weights())),
+    );
+    for (const [name, tensor] of Object.entries(wanted!)) expectClose(found![name]!, tensor, 1e-5);
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
