@@ -1,14 +1,35 @@
 /** Products that are symmetric, of which only what is on and above the diagonal is computed. */
-import { block, setBlock, transposed, zeroMatrix, type Matrix, type Multiply } from './matrix.ts';
+import {
+  powerOf,
+  scaled,
+  setBlock,
+  transposed,
+  zeroMatrix,
+  type Matrix,
+  type Multiply,
+} from './matrix.ts';
 
 /** Fewer columns are multiplied as a whole: calls of the engine cost more than half of the product. */
-const SMALL = 512;
+const SMALL = 384;
 
-const PARTS = 4;
+const PARTS = 3;
 
 /** AᵀA, or of `rows` A Aᵀ. */
 export function gramOf(multiply: Multiply, a: Matrix, rows = false): Promise<Matrix> {
   return symmetricProduct(multiply, a, a, rows);
+}
+
+/**
+ * The Gram matrix of A / 2ᵏ, 2ᵏ such that the largest value of that lies in [1, 2): of weights, whose squares are far from
+ * the ends of fp64, so that A itself need not be copied.
+ */
+export async function normalGramOf(
+  multiply: Multiply,
+  a: Matrix,
+  rows = false,
+): Promise<{ readonly gram: Matrix; readonly power: number }> {
+  const power = powerOf(a);
+  return { gram: scaled(await gramOf(multiply, a, rows), power ** -2), power };
 }
 
 /** AᵀB, or of `rows` A Bᵀ, for A and B of which it is known to be symmetric. */
@@ -20,16 +41,15 @@ export async function symmetricProduct(
 ): Promise<Matrix> {
   const size = rows ? a.rows : a.columns;
   if (size < SMALL) return multiply(a, b, { a: !rows, b: rows });
+  // The kernel is fastest on rows of both, by more than the transposition costs.
+  const left = rows ? a : transposed(a);
+  const right = a === b ? left : rows ? b : transposed(b);
   const bounds = Array.from({ length: PARTS + 1 }, (_, i) => Math.round((i * size) / PARTS));
-  const partsOf = (matrix: Matrix) =>
-    bounds.slice(1).map((end, i) => (rows ? rowsOf : columnsOf)(matrix, bounds[i]!, end));
-  const lefts = partsOf(a);
-  const rights = a === b ? lefts : partsOf(b);
   const result = zeroMatrix(size, size);
-  for (const [i, left] of lefts.entries()) {
-    for (const [j, right] of rights.entries()) {
-      if (j < i) continue;
-      const product = await multiply(left, right, { a: !rows, b: rows });
+  for (let i = 0; i < PARTS; i++) {
+    for (let j = i; j < PARTS; j++) {
+      const part = (matrix: Matrix, k: number) => rowsOf(matrix, bounds[k]!, bounds[k + 1]!);
+      const product = await multiply(part(left, i), part(right, j), { b: true });
       setBlock(result, product, bounds[i]!, bounds[j]!);
       if (j > i) setBlock(result, transposed(product), bounds[j]!, bounds[i]!);
     }
@@ -40,8 +60,4 @@ export async function symmetricProduct(
 /** A view. */
 function rowsOf({ columns, data }: Matrix, begin: number, end: number): Matrix {
   return { rows: end - begin, columns, data: data.subarray(begin * columns, end * columns) };
-}
-
-function columnsOf(a: Matrix, begin: number, end: number): Matrix {
-  return block(a, [0, a.rows], [begin, end]);
 }

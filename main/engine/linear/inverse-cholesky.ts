@@ -1,8 +1,9 @@
 /** G⁻¹ = WᵀW for a symmetric positive definite G, by halves, so that nearly all work is products. */
 import { block, setBlock, combined, zeroMatrix, type Matrix, type Multiply } from './matrix.ts';
+import { lanesFor, rowKernels } from './row-kernels.ts';
 
-/** Below this many rows plain loops are faster than calls of the engine. */
-const SMALL = 64;
+/** Up to this many rows loops are faster than calls of the engine. */
+const SMALL = 160;
 
 /** W = L⁻¹ of G = L Lᵀ, lower triangular; `undefined` where G is not positive definite in fp64. */
 export async function inverseCholesky(multiply: Multiply, g: Matrix): Promise<Matrix | undefined> {
@@ -26,24 +27,32 @@ export async function inverseCholesky(multiply: Multiply, g: Matrix): Promise<Ma
 }
 
 function smallInverseCholesky({ rows: size, data }: Matrix): Matrix | undefined {
-  const lower = new Float64Array(size * size);
+  const stride = lanesFor(size);
+  const inverse = size * stride;
+  const { values, dot, take } = rowKernels(2 * inverse);
+  values.fill(0, 0, 2 * inverse);
   for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = data[i * size + j]!;
-      for (let k = 0; k < j; k++) sum -= lower[i * size + k]! * lower[j * size + k]!;
-      if (i !== j) lower[i * size + j] = sum / lower[j * size + j]!;
-      else if (sum > 0) lower[i * size + i] = Math.sqrt(sum);
-      else return undefined;
+    const row = i * stride;
+    const own = inverse + row;
+    values[own + i] = 1;
+    for (let j = 0; j < i; j++) {
+      const other = j * stride;
+      // Right of its place the row of L is not written yet.
+      const along = dot(row, row + lanesFor(j), other);
+      const entry = (data[i * size + j]! - along) * values[inverse + other + j]!;
+      values[row + j] = entry;
+      take(own, own + lanesFor(j + 1), inverse + other, entry, inverse + other, 0);
     }
+    const square = data[i * (size + 1)]! - dot(row, row + lanesFor(i), row);
+    if (!(square > 0)) return undefined;
+    const scale = 1 / Math.sqrt(square);
+    values[row + i] = 1 / scale;
+    for (let j = 0; j <= i; j++) values[own + j]! *= scale;
   }
-  const inverse = zeroMatrix(size, size);
-  for (let j = 0; j < size; j++) {
-    inverse.data[j * size + j] = 1 / lower[j * size + j]!;
-    for (let i = j + 1; i < size; i++) {
-      let sum = 0;
-      for (let k = j; k < i; k++) sum -= lower[i * size + k]! * inverse.data[k * size + j]!;
-      inverse.data[i * size + j] = sum / lower[i * size + i]!;
-    }
+  const result = zeroMatrix(size, size);
+  for (let i = 0; i < size; i++) {
+    const row = inverse + i * stride;
+    result.data.set(values.subarray(row, row + size), i * size);
   }
-  return inverse;
+  return result;
 }

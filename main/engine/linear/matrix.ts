@@ -32,8 +32,8 @@ export function transposed({ rows, columns, data }: Matrix): Matrix {
     for (let left = 0; left < columns; left += tile) {
       const bottom = Math.min(top + tile, rows);
       const right = Math.min(left + tile, columns);
-      for (let i = top; i < bottom; i++) {
-        for (let j = left; j < right; j++) result.data[j * rows + i] = data[i * columns + j]!;
+      for (let j = left; j < right; j++) {
+        for (let i = top; i < bottom; i++) result.data[j * rows + i] = data[i * columns + j]!;
       }
     }
   }
@@ -81,11 +81,11 @@ export function besides(parts: readonly Matrix[]): Matrix {
 
 /** Columns in the order of `order`. */
 export function pickColumns(matrix: Matrix, order: readonly number[]): Matrix {
+  const { columns } = matrix;
   const result = zeroMatrix(matrix.rows, order.length);
-  for (let i = 0; i < matrix.rows; i++) {
-    for (const [j, from] of order.entries()) {
-      result.data[i * order.length + j] = matrix.data[i * matrix.columns + from]!;
-    }
+  let place = 0;
+  for (let start = 0; start < matrix.data.length; start += columns) {
+    for (let j = 0; j < order.length; j++) result.data[place++] = matrix.data[start + order[j]!]!;
   }
   return result;
 }
@@ -97,6 +97,14 @@ export function scaleColumns(matrix: Matrix, factors: Float64Array): Matrix {
     for (let j = 0; j < columns; j++) data[i * columns + j]! *= factors[j]!;
   }
   return matrix;
+}
+
+/** factor A. */
+export function scaled({ rows, columns, data }: Matrix, factor: number): Matrix {
+  // A loop: map calls back for each value and takes several times as long.
+  const result = zeroMatrix(rows, columns);
+  for (let i = 0; i < data.length; i++) result.data[i] = factor * data[i]!;
+  return result;
 }
 
 /** alpha A + beta B. */
@@ -126,8 +134,17 @@ export function columnNorms({ rows, columns, data }: Matrix): Float64Array {
 
 export function largestMagnitude({ data }: Matrix): number {
   let largest = 0;
-  for (const value of data) largest = Math.max(largest, Math.abs(value));
+  for (let i = 0; i < data.length; i++) {
+    const magnitude = Math.abs(data[i]!);
+    if (magnitude > largest) largest = magnitude;
+  }
   return largest;
+}
+
+/** The power of two in [largest magnitude / 2, largest magnitude], 1 for zeros. */
+export function powerOf(a: Matrix): number {
+  const largest = largestMagnitude(a);
+  return largest === 0 ? 1 : 2 ** Math.floor(Math.log2(largest));
 }
 
 /** The Frobenius norm of A − B. */

@@ -1,9 +1,9 @@
 /** The largest singular values and their vectors, to about six digits, which is what weights in fp32 can hold. */
-import { gramOf } from './gram.ts';
+import { normalGramOf } from './gram.ts';
 import { columnNorms, scaleColumns, type Matrix } from './matrix.ts';
 import { straightened } from './orthonormal.ts';
-import { extremeEigenvectors } from './single-extreme.ts';
-import { normalizedByPower, type SingularValues } from './singular-values.ts';
+import { largestEigenvectors } from './single-largest.ts';
+import type { SingularValues } from './singular-values.ts';
 import type { Products } from './single.ts';
 
 /** The `count` largest singular values of A; `undefined` where they are too near to the others. */
@@ -13,12 +13,11 @@ export async function singleLeading(
   count: number,
 ): Promise<SingularValues | undefined> {
   const { multiply } = products;
-  const { unit, factor } = normalizedByPower(a);
   const wide = a.rows < a.columns;
-  const gram = await gramOf(multiply, unit, wide);
-  const near = await extremeEigenvectors(products, gram, count, 'largest');
+  const { gram } = await normalGramOf(multiply, a, wide);
+  const near = await largestEigenvectors(products, gram, count);
   if (near === undefined) return undefined;
-  const image = await multiply(unit, near, { a: wide });
+  const image = await multiply(a, near, { a: wide });
   const sigma = columnNorms(image);
   const far = await straightened(
     multiply,
@@ -27,6 +26,5 @@ export async function singleLeading(
       sigma.map((value) => 1 / value),
     ),
   );
-  const scaled = sigma.map((value) => value * factor);
-  return wide ? { u: near, sigma: scaled, v: far } : { u: far, sigma: scaled, v: near };
+  return wide ? { u: near, sigma, v: far } : { u: far, sigma, v: near };
 }

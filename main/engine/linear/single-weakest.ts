@@ -1,9 +1,8 @@
 /** The directions of the smallest singular values, and the polar factor that pairs them. */
-import { gramOf } from './gram.ts';
+import { normalGramOf } from './gram.ts';
 import { transposed, type Matrix } from './matrix.ts';
-import { extremeEigenvectors } from './single-extreme.ts';
 import { singlePolar } from './single-polar.ts';
-import { normalizedByPower } from './singular-values.ts';
+import { smallestEigenvectors } from './single-smallest.ts';
 import { toDouble, toSingle, type ChainStep, type Products } from './single.ts';
 
 export interface WeakestDirections {
@@ -27,10 +26,11 @@ export async function singleWeakest(
     return found && { ...found, factor: transposed(found.factor), u: found.v, v: found.u };
   }
   const { multiply } = products;
-  const factor = await singlePolar(products, a);
+  const normal = await normalGramOf(multiply, a);
+  const factor = await singlePolar(products, a, normal);
   if (factor === undefined) return undefined;
-  const gram = await gramOf(multiply, normalizedByPower(a).unit);
-  const v = await extremeEigenvectors(products, gram, count, 'smallest');
+  const { gram } = normal;
+  const v = await smallestEigenvectors(products, gram, count);
   if (v === undefined) return undefined;
   const u = await multiply(factor, v);
   // The sum of the singular values is the trace of QᵀA, that between U and V the trace of UᵀA V.

@@ -9,9 +9,10 @@ import {
   columnRange,
   combined,
   identity,
-  largestMagnitude,
   pickColumns,
+  powerOf,
   scaleColumns,
+  scaled,
   transposed,
   type Matrix,
   type Multiply,
@@ -47,9 +48,8 @@ export async function singularValues(multiply: Multiply, a: Matrix): Promise<Sin
 
 /** Scaled so that the largest value lies in [1, 2): by a power of two, which costs no digit. */
 export function normalizedByPower(a: Matrix): { readonly unit: Matrix; readonly factor: number } {
-  const largest = largestMagnitude(a);
-  const factor = largest === 0 ? 1 : 2 ** Math.floor(Math.log2(largest));
-  return { unit: { ...a, data: a.data.map((value) => value / factor) }, factor };
+  const factor = powerOf(a);
+  return { unit: scaled(a, 1 / factor), factor };
 }
 
 async function levels(multiply: Multiply, a: Matrix): Promise<SingularValues> {

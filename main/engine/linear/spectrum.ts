@@ -1,8 +1,8 @@
 /** A rough picture of the spectrum of a symmetric matrix, by the Lanczos process. */
-import { EigenvalueDecomposition, Matrix as SmallMatrix } from 'ml-matrix';
+import { zeroMatrix, type Matrix } from './matrix.ts';
 import { randomMatrix } from './orthonormal.ts';
-import type { Matrix } from './matrix.ts';
 import type { RunChain, SingleMatrix } from './single.ts';
+import { smallEigen } from './small-eigen.ts';
 
 export interface Spectrum {
   /** Rising: Ritz values, each standing for the eigenvalues near it. */
@@ -58,20 +58,18 @@ function* lanczos(size: number, steps: number): Generator<Float64Array, Spectrum
     if (next.norm <= Number.EPSILON * Math.abs(diagonal[0]!)) break;
   }
   const count = basis.length;
-  const small = SmallMatrix.zeros(count, count);
+  const small = zeroMatrix(count, count);
   for (let i = 0; i < count; i++) {
-    small.set(i, i, diagonal[i]!);
-    if (i + 1 < count) {
-      small.set(i, i + 1, beside[i]!);
-      small.set(i + 1, i, beside[i]!);
-    }
+    const place = i * (count + 1);
+    small.data[place] = diagonal[i]!;
+    if (i + 1 < count) small.data[place + 1] = small.data[place + count] = beside[i]!;
   }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(small, {
-    assumeSymmetric: true,
-  });
-  const shares = realEigenvalues.map((_, node) => eigenvectorMatrix.get(0, node) ** 2);
-  const radius = Math.max(...realEigenvalues.map(Math.abs)) + (beside[count - 1] ?? 0) / 4;
-  return { nodes: realEigenvalues, shares, radius };
+  const { values, vectors } = smallEigen(small) ?? { values: new Float64Array(), vectors: small };
+  const order = [...values.keys()].sort((i, j) => values[i]! - values[j]!);
+  const nodes = order.map((i) => values[i]!);
+  const shares = order.map((i) => vectors.data[i * count]! ** 2);
+  const radius = Math.max(...values.map(Math.abs)) + (beside[count - 1] ?? 0) / 4;
+  return { nodes, shares, radius };
 }
 
 /** A value with about the given share of the eigenvalues below it, between two nodes. */

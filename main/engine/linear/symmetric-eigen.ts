@@ -3,7 +3,6 @@
  * algorithm 5.1): the polar factor of A − μI is its sign, (I ± sign) / 2 project on the invariant
  * subspaces above and below μ, and A splits into two smaller problems. Nearly all work is products.
  */
-import { EigenvalueDecomposition, Matrix as SmallMatrix } from 'ml-matrix';
 import {
   besides,
   columnRange,
@@ -11,11 +10,13 @@ import {
   shifted,
   combined,
   identity,
+  transposed,
   type Matrix,
   type Multiply,
 } from './matrix.ts';
 import { orthonormalBasis, randomMatrix, straightened } from './orthonormal.ts';
 import { polarIteration } from './polar-iteration.ts';
+import { smallEigen } from './small-eigen.ts';
 import { estimateSpectrum, quantile } from './spectrum.ts';
 
 /** A = V diag(λ) Vᵀ; λ falls. */
@@ -24,8 +25,8 @@ export interface SymmetricEigen {
   readonly vectors: Matrix;
 }
 
-/** Up to this many rows the library's QL algorithm is faster. */
-const LEAF = 80;
+/** Up to this many rows the QL algorithm is faster. */
+const LEAF = 1024;
 
 /** Where to cut when an eigenvalue lies too near to the middle: shares of the eigenvalues below. */
 const CUTS = [0.5, 0.42, 0.58, 0.35, 0.65, 0.25, 0.75, 0.12, 0.88];
@@ -39,6 +40,7 @@ export async function symmetricEigen(
   a: Matrix,
   floor = 0,
 ): Promise<SymmetricEigen> {
+  if (a.rows <= LEAF) return leaf(a);
   const { radius } = estimateSpectrum(a);
   const limits = { rounding: Number.EPSILON * radius, least: floor * radius };
   const { values, vectors } = await decompose(multiply, a, limits);
@@ -113,17 +115,9 @@ async function split(
 }
 
 function leaf(a: Matrix): SymmetricEigen {
-  const size = a.rows;
-  const small = SmallMatrix.from1DArray(size, size, a.data);
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(small, {
-    assumeSymmetric: true,
-  });
-  const vectors: Matrix = {
-    rows: size,
-    columns: size,
-    data: Float64Array.from(eigenvectorMatrix.to1DArray()),
-  };
-  return sorted(realEigenvalues, vectors);
+  const found = smallEigen(a);
+  if (found === undefined) throw new Error('no eigenvalues of a matrix that is not finite');
+  return sorted([...found.values], transposed(found.vectors));
 }
 
 function diagonal(a: Matrix): SymmetricEigen {
