@@ -2,7 +2,7 @@
  * Loads the kernels of @tensorflow/tfjs-node without its own entry, which looks for the native part inside
  * node_modules and brings 140 MB of TensorFlow.js that the kernels do not need. Its files are CommonJS and ask for two
  * modules that are given to them here instead: @tensorflow/tfjs (the core has all that they use, and must be the one
- * that registers backends), and util, of which Node 23 removed two functions. Nothing global is changed.
+ * that registers backends), and util, from which Node 23 took what they call. Nothing global is changed.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,7 +15,7 @@ export interface NodePackage {
   readonly NodeJSKernelBackend: new (binding: unknown, name: string) => object;
 }
 
-/** Removed in Node 23; the kernels call them as they were documented. */
+/** Deprecated long ago, and removed one after the other; the kernels call them as they were documented. */
 const removed = {
   isArray: Array.isArray,
   isNullOrUndefined: (value: unknown): boolean => value === null || value === undefined,

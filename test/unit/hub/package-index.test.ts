@@ -92,7 +92,7 @@ describe('where the index is', () => {
     expect(settings.token?.authorization).toBe(
       `Basic ${Buffer.from('me:s@cret').toString('base64')}`,
     );
-    const shown = `${inspect(settings, { depth: 9 })} ${JSON.stringify(settings)} ${String(settings.token as Login)}`;
+    const shown = `${inspect(settings, { depth: 9 })} ${JSON.stringify(settings)} ${(settings.token as Login).toString()}`;
     expect(shown).not.toMatch(/s@cret|s%40cret/);
   });
 
