@@ -30,10 +30,11 @@ export async function exportChoices(
   const { average, normalizedAverage } = found.report;
   const measured = { average, normalizedAverage };
   if (!isDynamic(found.report)) {
-    return [
+    const choices = [
       safetensors('static', sizes.static.safetensors, measured, true),
       onnx('static', sizes.static.onnx, measured, false),
     ];
+    return found.report.taskKnown === true ? choices.map(withModules) : choices;
   }
   const fold = measuredFold ?? unmeasured;
   return [
@@ -42,6 +43,15 @@ export async function exportChoices(
     onnx('static', sizes.static.onnx, fold, false),
     safetensors('static', sizes.static.safetensors, fold, false),
   ];
+}
+
+/** The same of a merge with a module for each task (Surgery). */
+function withModules(choice: ExportChoice): ExportChoice {
+  const how =
+    choice.format === 'onnx'
+      ? 'The module of each task is behind its logits.'
+      : 'The modules of the tasks are in a file beside it, which transformers does not apply by itself.';
+  return { ...choice, summary: `${choice.summary} ${how}` };
 }
 
 function mergedMethod(report: Report, recipe: Recipe, id: string) {
@@ -74,7 +84,8 @@ async function sizesOf(
     const experts = taskDetails.filter(({ unseen }) => unseen !== true);
     const sizes = modelSizes(entry, { config, images: experts.map(({ images }) => images) });
     const floatBytes = Float32Array.BYTES_PER_ELEMENT;
-    const ordinary = floatBytes * (whole + heads);
+    const modules = sizes?.frozen === true ? sizes.trainable : 0;
+    const ordinary = floatBytes * (whole + heads + modules);
     const dynamic = (format: ExportChoice['format']) => {
       if (sizes === undefined) return ordinary;
       const { total, dictionary, kept } = sizes;

@@ -5,6 +5,7 @@ import type { ChosenEngine } from '../../../main/engine/choice.ts';
 import { evaluateTask, compileEncoder } from '../../../main/evaluation/evaluate.ts';
 import { expertOf } from '../../../main/exporting/source.ts';
 import { loadExported } from '../../../main/exporting/load.ts';
+import { exportChoices } from '../../../main/host/export-choices.ts';
 import { methodCatalogue } from '../../../main/runs/catalogue.ts';
 import { exportRun } from '../../../main/runs/export-run.ts';
 import { loadInputs } from '../../../main/runs/inputs.ts';
@@ -129,6 +130,11 @@ describe.each(['dynamic', 'static'] as const)('exported as %s', (mode) => {
       expect(found.accuracy).toBe(accuracy[head.task]);
     }
     await encoder.dispose();
+    // What the window says of it beforehand: the size of weights, modules and heads, and what is beside the encoder.
+    const [choice] = await exportChoices(run, 'second', undefined);
+    const tensors = [...model.constants.values(), ...values.values(), ...tasks.map((t) => t.head.weight)];
+    expect(choice!.bytes).toBe(4 * tensors.reduce((sum, { data }) => sum + data.length, 0));
+    expect(choice!.summary).toContain('The modules of the tasks are in a file beside it');
   });
 });
 
