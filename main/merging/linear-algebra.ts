@@ -18,7 +18,7 @@ import {
   singleWeakest,
   type WeakestDirections,
 } from '../engine/linear/single-weakest.ts';
-import type { Products } from '../engine/linear/single.ts';
+import { toDouble, toSingle, type ChainStep, type Products } from '../engine/linear/single.ts';
 import { estimateSpectrum } from '../engine/linear/spectrum.ts';
 import { createProducts } from '../engine/onnx/product-chain.ts';
 
@@ -31,6 +31,8 @@ export type Precision = 'double' | 'single';
 export interface LinearAlgebra {
   /** op(A) op(B), where op transposes what is asked to be. */
   readonly multiply: Multiply;
+  /** A Bᵀ, to single precision. */
+  productOfRows(a: Matrix, b: Matrix): Promise<Matrix>;
   /** U and V are orthonormal also where σ is zero. */
   svd(a: Matrix): Promise<SingularValues>;
   /** The `count` largest singular values alone, which costs far less where they are few. */
@@ -54,7 +56,7 @@ export interface LinearAlgebra {
 const SMALL = 256;
 
 export function createLinearAlgebra(products: Products): LinearAlgebra {
-  const { multiply } = products;
+  const { multiply, chain } = products;
   const isSmall = ({ rows, columns }: Matrix) => Math.min(rows, columns) <= SMALL;
   async function polar(a: Matrix, precision: Precision = 'double'): Promise<Matrix> {
     if (a.rows < a.columns) return transposed(await polar(transposed(a), precision));
@@ -63,6 +65,10 @@ export function createLinearAlgebra(products: Products): LinearAlgebra {
   }
   return {
     multiply,
+    async productOfRows(a, b) {
+      if (isSmall(a) || isSmall(b)) return multiply(a, b, { b: true });
+      return toDouble(await chain(rowsByRows, { a: toSingle(a), b: toSingle(b) }));
+    },
     svd: (a) => singularValues(multiply, a),
     async leading(a, count, precision = 'double') {
       const single =
@@ -81,6 +87,8 @@ export function createLinearAlgebra(products: Products): LinearAlgebra {
 }
 
 export const linearAlgebra = createLinearAlgebra(createProducts());
+
+const rowsByRows: readonly ChainStep[] = [{ result: 'product', a: 'a', b: 'b', transposeB: true }];
 
 /** Of rows ≥ columns. */
 async function polarFactor(multiply: Multiply, a: Matrix): Promise<Matrix> {

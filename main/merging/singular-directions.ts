@@ -20,5 +20,5 @@ export async function recombined(
   { u, sigma, v }: SingularValues,
 ): Promise<Matrix> {
   const left = scaleColumns(await linear.polar(u, 'single'), sigma);
-  return linear.multiply(left, await linear.polar(v, 'single'), { b: true });
+  return linear.productOfRows(left, await linear.polar(v, 'single'));
 }

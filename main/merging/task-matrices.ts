@@ -25,29 +25,37 @@ export function isMatrix(
   return embeddings === 'matrix' || !/embed|\bwte\b|\bwpe\b/i.test(name);
 }
 
-/** τₖ = θₖ − θ0 of each expert, out × in; exact differences. */
-export function taskMatrices({ shape, base, experts }: Group): readonly Matrix[] {
+/** τₖ = θₖ − θ0 of one expert, out × in; exact differences. */
+export function taskMatrix({ shape, base, experts }: Group, expert: number): Matrix {
   const [rows = 0, columns = 0] = shape;
-  return experts.map((values) => {
-    // A loop: Float64Array.from calls back for each value and takes ten times as long.
-    const data = new Float64Array(values.length);
-    for (let i = 0; i < data.length; i++) data[i] = values[i]! - base[i]!;
-    return { rows, columns, data };
-  });
+  const values = experts[expert]!;
+  // A loop: Float64Array.from calls back for each value and takes ten times as long.
+  const data = new Float64Array(values.length);
+  for (let i = 0; i < data.length; i++) data[i] = values[i]! - base[i]!;
+  return { rows, columns, data };
 }
 
-/** Σ Aₖ of at least one matrix. */
-export function sumOf(matrices: readonly Matrix[]): Matrix {
-  const [first, ...others] = matrices;
-  if (first === undefined) throw new Error('a sum of no matrices');
-  const data = first.data.slice();
-  for (const other of others) for (let i = 0; i < data.length; i++) data[i]! += other.data[i]!;
-  return { ...first, data };
+/** τₖ of each expert. */
+export function taskMatrices(group: Group): readonly Matrix[] {
+  return group.experts.map((_, expert) => taskMatrix(group, expert));
+}
+
+/** Σ τₖ, in the order of the experts. */
+export function sumOfTasks(group: Group): Matrix {
+  const { base, experts } = group;
+  const sum = taskMatrix(group, 0);
+  const { data } = sum;
+  for (const values of experts.slice(1)) {
+    for (let i = 0; i < data.length; i++) data[i]! += values[i]! - base[i]!;
+  }
+  return sum;
 }
 
 /** θ0 + λ Δ. */
 export function withChange(base: Float32Array, lambda: number, change: Matrix): Float32Array {
-  return base.map((origin, i) => origin + lambda * change.data[i]!);
+  const result = new Float32Array(base.length);
+  for (let i = 0; i < result.length; i++) result[i] = base[i]! + lambda * change.data[i]!;
+  return result;
 }
 
 /** θ0 + λ mean τₖ: what these methods do with vectors. */

@@ -7,8 +7,7 @@ import { defineMethod } from '../method.ts';
 import {
   embeddingsParameter,
   isMatrix,
-  sumOf,
-  taskMatrices,
+  sumOfTasks,
   withAverage,
   withChange,
 } from '../task-matrices.ts';
@@ -49,7 +48,7 @@ export const isoC = defineMethod({
 
   async merge(group, { lambda, embeddings }, { linear }) {
     if (!isMatrix(group, embeddings)) return withAverage(group, lambda);
-    const sum = sumOf(taskMatrices(group));
+    const sum = sumOfTasks(group);
     const isotropic = await linear.polar(sum, 'single');
     // The sum of the singular values is the trace of polar(A)ᵀ A.
     let trace = 0;

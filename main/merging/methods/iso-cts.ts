@@ -15,13 +15,13 @@ import { orthonormalBasis } from '../../engine/linear/orthonormal.ts';
 import type { WeakestDirections } from '../../engine/linear/single-weakest.ts';
 import type { SingularValues } from '../../engine/linear/singular-values.ts';
 import type { LinearAlgebra } from '../linear-algebra.ts';
-import { defineMethod } from '../method.ts';
+import { defineMethod, type Group } from '../method.ts';
 import { withoutZeros } from '../singular-directions.ts';
 import {
   embeddingsParameter,
   isMatrix,
-  sumOf,
-  taskMatrices,
+  sumOfTasks,
+  taskMatrix,
   withAverage,
   withChange,
 } from '../task-matrices.ts';
@@ -70,12 +70,11 @@ export const isoCts = defineMethod({
 
   async merge(group, { lambda, common, embeddings }, { linear }) {
     if (!isMatrix(group, embeddings)) return withAverage(group, lambda);
-    const tasks = taskMatrices(group);
     const [rows = 0, columns = 0] = group.shape;
-    const { shared, own } = directionCounts(Math.min(rows, columns), tasks.length, common);
+    const { shared, own } = directionCounts(Math.min(rows, columns), group.experts.length, common);
     const found =
-      (await besideWeakest(linear, tasks, shared, own)) ??
-      (await besideCommon(linear, tasks, shared, own));
+      (await besideWeakest(linear, group, shared, own)) ??
+      (await besideCommon(linear, group, shared, own));
     return withChange(group.base, lambda * found.sigma, found.factor);
   },
 });
@@ -89,12 +88,13 @@ interface Isotropic {
 /** As the formula says it: with all common directions. */
 async function besideCommon(
   linear: LinearAlgebra,
-  tasks: readonly Matrix[],
+  group: Group,
   shared: number,
   own: number,
 ): Promise<Isotropic> {
   const { multiply } = linear;
-  const sum = sumOf(tasks);
+  const sum = sumOfTasks(group);
+  const count = group.experts.length;
   const { u, sigma, v } = await linear.svd(sum);
   const together = withoutZeros({
     u: columnRange(u, 0, shared),
@@ -102,7 +102,8 @@ async function besideCommon(
     v: columnRange(v, 0, shared),
   });
   const parts: SingularValues[] = [];
-  for (const task of own === 0 ? [] : tasks) {
+  for (let expert = 0; own > 0 && expert < count; expert++) {
+    const task = taskMatrix(group, expert);
     const inside = await multiply(together.u, await multiply(together.u, task, { a: true }));
     const outside = combined(1, task, -1, inside);
     parts.push(withoutZeros(await linear.leading(outside, own, 'single')));
@@ -115,7 +116,7 @@ async function besideCommon(
   if (bases.u.columns === 0) return { sigma: 0, factor: sum };
   const left = await linear.polar(bases.u, 'single');
   return {
-    sigma: sumOfValues(parts) / (shared + own * tasks.length),
+    sigma: sumOfValues(parts) / (shared + own * count),
     factor: await multiply(left, await linear.polar(bases.v, 'single'), { b: true }),
   };
 }
@@ -129,16 +130,17 @@ async function besideCommon(
  */
 async function besideWeakest(
   linear: LinearAlgebra,
-  tasks: readonly Matrix[],
+  group: Group,
   shared: number,
   own: number,
 ): Promise<Isotropic | undefined> {
   const { multiply } = linear;
-  const width = own * tasks.length;
-  const weakest = own === 0 ? undefined : await linear.weakest(sumOf(tasks), width);
+  const width = own * group.experts.length;
+  const weakest = own === 0 ? undefined : await linear.weakest(sumOfTasks(group), width);
   if (weakest === undefined) return undefined;
   const parts: SingularValues[] = [];
-  for (const task of tasks) {
+  for (let expert = 0; expert < group.experts.length; expert++) {
+    const task = taskMatrix(group, expert);
     const part = withoutZeros(await leadingOutside(linear, task, weakest, own));
     if (part.sigma.length < own) return undefined;
     parts.push(part);
@@ -164,10 +166,9 @@ async function besideWeakest(
   const turned = await multiply(outer, inner);
   const u = await linear.polar(besides(parts.map((part) => part.u)), 'single');
   const lost = { ...weakest.u, data: weakest.u.data.map((value) => -value) };
-  const change = await multiply(
+  const change = await linear.productOfRows(
     besides([lost, u, await multiply(q, n)]),
     besides([weakest.v, turned]),
-    { b: true },
   );
   return {
     sigma: (weakest.sum + sumOfValues(parts)) / (shared + width),

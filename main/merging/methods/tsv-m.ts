@@ -11,7 +11,7 @@ import { defineMethod } from '../method.ts';
 import {
   embeddingsParameter,
   isMatrix,
-  taskMatrices,
+  taskMatrix,
   withAverage,
   withChange,
 } from '../task-matrices.ts';
@@ -56,8 +56,10 @@ export const tsvM = defineMethod({
     const [rows = 0, columns = 0] = group.shape;
     const kept = Math.max(1, Math.floor(Math.min(rows, columns) / group.experts.length));
     const parts: SingularValues[] = [];
-    for (const matrix of taskMatrices(group)) {
-      parts.push(withoutZeros(await linear.leading(matrix, kept, 'single')));
+    for (let expert = 0; expert < group.experts.length; expert++) {
+      // One at a time: eight of them would be twice what the group itself takes.
+      const leading = await linear.leading(taskMatrix(group, expert), kept, 'single');
+      parts.push(withoutZeros(leading));
     }
     const sigma = Float64Array.from(parts.flatMap((part) => [...part.sigma]));
     if (sigma.length === 0) return group.base.slice();

@@ -8,7 +8,7 @@ import { defineMethod } from '../method.ts';
 import {
   embeddingsParameter,
   isMatrix,
-  sumOf,
+  sumOfTasks,
   taskMatrices,
   withAverage,
   withChange,
@@ -83,7 +83,7 @@ export const wudi = defineMethod({
       return others === 'base' ? group.base.slice() : withAverage(group, lambda);
     }
     const tasks = taskMatrices(group);
-    const start = sumOf(tasks);
+    const start = sumOfTasks(group);
     const quadratic = await interference(linear.multiply, tasks, norm === 'squared');
     const rate = learning_rate * 1e-5;
     const change = await descend(linear.multiply, start, quadratic, steps, rate);
