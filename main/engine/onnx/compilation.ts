@@ -8,7 +8,7 @@ import { streamedConstants } from './streamed.ts';
 export const onnxOptimisations = [
   'fused-rows',
   'streamed-dictionary',
-  'turned-activations',
+  'operand-order',
 ] as const;
 export type OnnxOptimisation = (typeof onnxOptimisations)[number];
 
@@ -22,7 +22,7 @@ export function modelFor(
     unfused: without.has('fused-rows'),
     ...(processor &&
       !without.has('streamed-dictionary') && { streamed: streamedConstants(program) }),
-    ...(processor && without.has('turned-activations')
+    ...(processor && without.has('operand-order')
       ? {}
       : { overrides: providerOverrides[provider] }),
   };
