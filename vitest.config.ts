@@ -19,7 +19,8 @@ export default defineConfig({
       ...[
         // The built program and the built application, in processes of their own: one file after another.
         { name: 'program', include: ['test/e2e/*.test.ts'] },
-        { name: 'app', include: ['test/e2e/app/*.test.ts'] },
+        // The application's own are in its processes: what starts it is loaded once for all files.
+        { name: 'app', include: ['test/e2e/app/*.test.ts'], isolate: false },
       ].map((project) => ({
         extends: true as const,
         test: { ...project, fileParallelism: false, testTimeout: 600_000, hookTimeout: 600_000 },

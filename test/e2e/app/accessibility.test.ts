@@ -85,7 +85,7 @@ describe.each(themes)('axe finds nothing serious with results, %s:', (theme) => 
 });
 
 /** What the Merge view shows beside its usual kind; that one is chosen again afterwards. */
-const otherKinds = ['Weights only', 'LoRA adapters'] as const;
+const otherKinds = ['Weights only', 'LoRA adapters', 'Experiments'] as const;
 
 async function showKind(kind: string): Promise<void> {
   await show(page, 'Merge');

@@ -4,9 +4,9 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launchBuilt, type BuiltApp } from '../../support/app.ts';
 import { cancelWhen } from './in-page.mjs';
-import { keepMethods, setParameter, showDraft, startRun } from './merge-view.ts';
+import { dock, keepMethods, setParameter, showDraft, startRun } from './merge-view.ts';
 import { runFolders } from './runs-on-disk.ts';
-import { currentView, opened, show } from './window.ts';
+import { currentView, eventually, opened, show } from './window.ts';
 
 /** What a person still takes for an answer to the press of the button. */
 const atOnceMs = 2_000;
@@ -76,5 +76,29 @@ it('every one of these runs can go on', async () => {
   await currentView(page).getByRole('button', { name: 'Resume', exact: true }).click();
   const tookMs = await page.evaluate(cancelWhen, ['WEMoE', 'Evaluating']);
   expect(tookMs).toBeLessThan(atOnceMs);
+});
+
+it('an experiment is stopped with its run, which goes on with the next start', async () => {
+  const project = join(running.userData, 'Demo project');
+  const before = runFolders(project).length;
+  await show(page, 'Merge');
+  await currentView(page).getByRole('radio', { name: 'Experiments' }).check({ force: true });
+  await currentView(page)
+    .getByRole('radio', { name: /^Depth of the routers/ })
+    .check();
+  const runs = currentView(page).getByRole('region', { name: 'Runs of the experiment' });
+  await runs.getByText('not run yet').waitFor();
+  await runs.getByRole('button', { name: 'Show the recipe of router-depth' }).click();
+  await page.getByRole('dialog').getByText('router_layers: 2').first().waitFor();
+  await page.keyboard.press('Escape');
+  for (const _time of ['anew', 'from what is done']) {
+    await currentView(page).getByRole('button', { name: 'Start', exact: true }).click();
+    await dock(page).getByText('Evaluating').waitFor();
+    await runs.getByRole('progressbar', { name: 'Progress of router-depth' }).waitFor();
+    await currentView(page).getByRole('button', { name: 'Stop', exact: true }).click();
+    await eventually(() => dock(page).count(), 0);
+    await runs.getByText('not run yet').waitFor();
+    expect(runFolders(project)).toHaveLength(before + 1);
+  }
   expect(running.problems).toEqual([]);
 });

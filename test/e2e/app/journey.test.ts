@@ -172,6 +172,17 @@ describe('the demo, from the first start to the exported model', () => {
       );
     }
     expect(seen.sort()).toEqual(['individual', 'task_arithmetic', method]);
+
+    // The table for papers has the same numbers.
+    const individual = report.methods.find(({ id }) => id === 'individual')!;
+    await currentView(page).getByRole('button', { name: 'Copy table …' }).click();
+    await page.getByRole('menuitem', { name: /^Copy Markdown/ }).click();
+    await page.getByText('The table as Markdown was copied').waitFor();
+    const copied = await running.app.evaluate(({ clipboard }) => clipboard.readText());
+    const line = copied.split('\n').find((text) => text.startsWith(`| ${individual.title} |`));
+    for (const task of report.tasks) {
+      expect(line).toContain(` ${(100 * individual.accuracy[task]!).toFixed(1)} `);
+    }
   });
 
   it('Export writes ONNX that runs alone and predicts what the run predicted', async () => {
