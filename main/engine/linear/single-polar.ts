@@ -5,9 +5,17 @@
  */
 import { normalGramOf } from './gram.ts';
 import { inverseCholesky } from './inverse-cholesky.ts';
-import { combined, scaled, type Matrix, type Multiply } from './matrix.ts';
+import { normalized, startOf } from './chebyshev-filter.ts';
+import {
+  columnNorms,
+  combined,
+  scaleColumns,
+  scaled,
+  type Matrix,
+  type Multiply,
+} from './matrix.ts';
 import { polarSteps } from './minimax-polar.ts';
-import { randomMatrix } from './orthonormal.ts';
+import { orthonormalBasis, randomMatrix } from './orthonormal.ts';
 import { halleyStep, halleyWeights, lifted } from './polar-iteration.ts';
 import {
   toDouble,
@@ -18,6 +26,7 @@ import {
   type SingleMatrix,
 } from './single.ts';
 import { estimateSingleSpectrum } from './spectrum.ts';
+import { symmetricEigen } from './symmetric-eigen.ts';
 
 /**
  * Down to which share of the largest the first step lifts singular values to where three polynomials do the rest.
@@ -30,9 +39,12 @@ const ROUGH = 1e-4;
 
 const steps = polarSteps(lifted(1e-4, weights), ROUGH);
 
-/** For what is not near 1 after that: again, as often as this. */
+/** For what is not near 1 after that, where it is not a few directions alone. */
 const moreSteps = polarSteps(0.4, ROUGH);
-const MORE = 3;
+const MORE = 2;
+
+/** Directions that are lifted one by one, and what must have come of their singular values. */
+const FEW = { count: 16, least: 0.03 } as const;
 
 /** Of ‖XᵀX − I‖ for each column, before the last step. */
 const NEARLY_ORTHONORMAL = 3e-4;
@@ -77,22 +89,56 @@ const plain: readonly ChainStep[] = [{ result: 'product', a: 'a', b: 'b' }];
 
 /** Of X with XᵀX = `gram` and a largest singular value of about 1. */
 async function squarePolar(
-  { multiply, chain }: Products,
+  products: Products,
   x: Matrix,
   gram: Matrix,
 ): Promise<Matrix | undefined> {
+  const { multiply, chain } = products;
   const start = await halleyStep(multiply, x, gram, weights);
   if (start === undefined) return undefined;
   let rough = await chain(steps, { x: toSingle(start) });
   let defect = await defectOf(chain, rough);
-  for (let more = 0; more < MORE && !(lengthOf(defect) <= NEARLY_ORTHONORMAL); more++) {
-    rough = await chain(moreSteps, { x: rough });
+  for (let more = 0; !(lengthOf(defect) <= NEARLY_ORTHONORMAL); more++) {
+    if (more > MORE) return undefined;
+    const next = more === 0 ? await liftedFew(products, rough, defect) : undefined;
+    rough = next ?? (await chain(moreSteps, { x: rough }));
     defect = await defectOf(chain, rough);
   }
-  if (!(lengthOf(defect) <= NEARLY_ORTHONORMAL)) return undefined;
   const factor = toDouble(await chain(straighten, { a: rough, b: defect }));
   return (await asymmetry(multiply, factor, x)) <= ASYMMETRY ? factor : undefined;
 }
+
+/**
+ * X V diag(1/σ) Vᵀ instead of X V Vᵀ for the directions V of the smallest singular values, which are all that D = XᵀX − I has:
+ * one step of power iteration with D finds them. `undefined` where they are too small.
+ */
+async function liftedFew(
+  { multiply, chain }: Products,
+  x: SingleMatrix,
+  defect: SingleMatrix,
+): Promise<SingleMatrix | undefined> {
+  const d = toDouble(defect);
+  let basis: Matrix | undefined = startOf(x.columns, Math.min(FEW.count, x.columns));
+  for (let pass = 0; pass < 2; pass++) {
+    basis = await orthonormalBasis(multiply, normalized(await multiply(d, basis)));
+    if (basis === undefined) return undefined;
+  }
+  const inner = await multiply(basis, await multiply(d, basis), { a: true });
+  const { vectors } = await symmetricEigen(multiply, inner);
+  const v = await multiply(basis, vectors);
+  const image = toDouble(await chain(plain, { a: x, b: toSingle(v) }));
+  const sigma = columnNorms(image);
+  if (!sigma.every((value) => value >= FEW.least)) return undefined;
+  const change = scaleColumns(
+    image,
+    sigma.map((value) => 1 / value - 1),
+  );
+  return chain(added, { a: toSingle(change), b: toSingle(v), x });
+}
+
+const added: readonly ChainStep[] = [
+  { result: 'sum', a: 'a', b: 'b', transposeB: true, plus: 'x' },
+];
 
 /** X − X D / 2. */
 const straighten: readonly ChainStep[] = [
