@@ -135,9 +135,6 @@ export const zeros = halves(0);
 /** The same fp64 twice. */
 export const doubles = (value: number): Code =>
   constant([...new Uint8Array(Float64Array.of(value).buffer)]);
-/** The same fp32 four times. */
-export const singles = (value: number): Code =>
-  constant([...new Uint8Array(Float32Array.of(value).buffer)]);
 /** 1 as fp64. */
 export const ones = constant([0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
 

@@ -31,7 +31,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Values of a block. */
 const BLOCK = 8192;

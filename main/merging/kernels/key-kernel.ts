@@ -27,7 +27,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Values of a block. */
 export const KEY_BLOCK = 4096;

@@ -36,7 +36,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Positions of a block. */
 const MAGNITUDE_BLOCK = 2048;

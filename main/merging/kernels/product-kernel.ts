@@ -22,7 +22,7 @@ import {
   store,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Values of a block, of which eight vectors fit into the fastest cache. */
 export const PRODUCT_BLOCK = 256;

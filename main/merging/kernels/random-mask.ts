@@ -10,7 +10,7 @@ import {
   words,
   xor,
   type Code,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Where the record of an expert holds the key, and the greatest of 31 random bits that is kept. */
 export const field = { first: 20, second: 24, third: 28, random: 32 } as const;

@@ -33,7 +33,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Byte offsets of the planes of a row of at most `capacity` values. */
 export interface RowLayout {

@@ -7,7 +7,7 @@ import { fillRandomBits, type CounterKey } from '../../lib/counter-random.ts';
 import type { TopSet } from '../select-magnitudes.ts';
 import { field } from './random-mask.ts';
 import { countBins, drawWords, dropInOrder, keysOf, orderRow, rowLayout } from './row-code.ts';
-import { memoryOf } from './wasm.ts';
+import { memoryOf } from '../../lib/wasm.ts';
 
 const LEAST_BINS = 16;
 const MOST_BINS = 4096;

@@ -4,6 +4,7 @@
  * 1/32, and 1 − 2 / (e^2x + 1) beyond. Both are right to 1e-14, far below what fp32 shows, and have the
  * same bits on every machine, which those of Math have not.
  */
+import { Constants } from './constants.ts';
 import {
   add,
   addI32,
@@ -15,7 +16,6 @@ import {
   compile,
   demote,
   divide,
-  doubles,
   get,
   i32,
   load,
@@ -37,7 +37,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** Byte offsets of the planes of a block. */
 export interface ScoreLayout {
@@ -46,6 +46,8 @@ export interface ScoreLayout {
   /** Fp64, as wide as two others. */
   readonly sums: number;
   readonly result: number;
+  /** `CONSTANT_BYTES` of memory. */
+  readonly constants: number;
 }
 
 /** Below it a score rounds to zero in fp32. */
@@ -70,7 +72,10 @@ const splat = (local: number): Code => vector(0x14, get(local));
 const lesser = (left: Code, right: Code): Code => vector(0xf4, left, right);
 const greater = (left: Code, right: Code): Code => vector(0xf5, left, right);
 
-function series(coefficients: readonly number[], x: number): Code {
+/** A number as code. */
+type Doubles = (number: number) => Code;
+
+function series(coefficients: readonly number[], x: number, doubles: Doubles): Code {
   const [last = 0, ...others] = coefficients.toReversed();
   return others.reduce<Code>(
     (sum, coefficient) => add(multiply(sum, get(x)), doubles(coefficient)),
@@ -86,7 +91,7 @@ interface Work {
 }
 
 /** e^x, of an x from −700 to 40, in the local `power`. */
-function exponential({ x, shifted, power }: Work): Code {
+function exponential({ x, shifted, power }: Work, doubles: Doubles): Code {
   return [
     set(shifted, add(multiply(get(x), doubles(Math.LOG2E)), doubles(TO_INTEGER))),
     set(power, subtract(get(shifted), doubles(TO_INTEGER))),
@@ -99,12 +104,14 @@ function exponential({ x, shifted, power }: Work): Code {
     ),
     // 2^n: its exponent is n more than that of 1.
     set(shifted, vector(0xce, vector(0xcb, get(shifted), i32(52)), ones)),
-    set(power, multiply(series(exponentialSeries, x), get(shifted))),
+    set(power, multiply(series(exponentialSeries, x, doubles), get(shifted))),
   ];
 }
 
 /** Writes the scores of an expert for so many bytes of its plane, a multiple of 16. */
 export function assembleScores(memory: Memory, layout: ScoreLayout): Run {
+  const constants = new Constants(memory, layout.constants);
+  const doubles: Doubles = (number) => constants.of(Float64Array.of(number));
   const locals = new Locals(signature);
   const [at] = locals.take('i32', 1) as [number];
   const vectors = locals.take('v128', 13);
@@ -138,17 +145,17 @@ export function assembleScores(memory: Memory, layout: ScoreLayout): Run {
         doubles(LEAST_EXPONENT),
       ),
     ),
-    exponential(work),
+    exponential(work, doubles),
     set(score, get(power)),
     set(square, multiply(get(angle), get(angle))),
-    set(into, multiply(get(angle), series(tangentSeries, square))),
+    set(into, multiply(get(angle), series(tangentSeries, square, doubles))),
     // Where a single one is large, both ways are gone.
     set(small, vector(0x4b, magnitude(get(angle)), doubles(LEAST_ANGLE))),
     block(
       branchIf(0, op(0x45, anyBit(vector(0x4d, get(small))))),
       set(x, lesser(magnitude(get(angle)), doubles(MOST_ANGLE))),
       set(x, add(get(x), get(x))),
-      exponential(work),
+      exponential(work, doubles),
       set(power, subtract(ones, divide(doubles(2), add(get(power), ones)))),
       // With the sign of the angle.
       set(power, or(get(power), and(get(angle), doubles(-0)))),

@@ -1,9 +1,10 @@
 /**
  * Scores of PCB-Merging that are nearly right, four at a time in fp32, and which of them may not be: most scores
- * only need to be told from those that matter. Powers of two are 2^n × 2^r with |r| ≤ 1/2 and 2^r by its series
- * to r^5, the hyperbolic tangent is its series to x³; rounding included, that is right to 2^−13, a quarter of
- * `MOST_OFF` keys.
+ * only need to be told from those that matter. Powers of two are 2^n × 2^r with |r| ≤ 1/2 and 2^r by a cubic that is
+ * right to 1e-4; the hyperbolic tangent of x up to 1/40 is x, which is right to 2.1e-4; rounding adds less than 1e-4
+ * (`MOST_RATIO` sees to that). Together that is less than the 4.8e-4 of `MOST_OFF`.
  */
+import { Constants } from './constants.ts';
 import {
   add as addDoubles,
   addI32,
@@ -25,10 +26,9 @@ import {
   or,
   promoteHigh,
   promoteLow,
+  select,
   set,
-  singles,
   store,
-  storeI32,
   subtract as subtractDoubles,
   vector,
   xor,
@@ -37,7 +37,7 @@ import {
   type Memory,
   type Signature,
   words,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** The key of an estimate lies at most so far from that of the score: a relative 2^−11 just above a power of two. */
 export const MOST_OFF = 2 ** 13;
@@ -46,7 +46,9 @@ export const LEAST_ESTIMATE = 2 ** -100;
 const LEAST_POWER = -120;
 /** Added to a number it leaves the nearest integer in the lower bits. */
 const TO_INTEGER = 1.5 * 2 ** 23;
-const MOST_ANGLE = 1 / 32;
+const MOST_ANGLE = 1 / 40;
+/** In the place of a key: the estimate may be wrong. No number has it. */
+export const DOUBTFUL = 0x7ffffffe;
 
 /** Byte offsets of the planes of a block. */
 export interface EstimateLayout {
@@ -58,8 +60,8 @@ export interface EstimateLayout {
   readonly sums: number;
   readonly roundedSums: number;
   readonly keys: number;
-  /** Places of the estimates that may be wrong. */
-  readonly doubtful: number;
+  /** `CONSTANT_BYTES` of memory. */
+  readonly constants: number;
 }
 
 const add = (left: Code, right: Code): Code => vector(0xe4, left, right);
@@ -112,36 +114,43 @@ export function assembleSums(memory: Memory, layout: EstimateLayout): Sum {
 }
 
 /**
- * Of the expert whose plane lies at an offset from the first; `inverse` is 1 / (greatest − least), `power` is
- * K / ln 2. Estimates below `least` count as doubtful unless there is no change. Returns how many are.
+ * Of the expert whose plane lies at an offset from the first. The exponential is 2^((scale × (|τ| − least))² − power), so
+ * power is K / ln 2 and scale √power / (greatest − least). Estimates below `leastCertain` count as doubtful unless
+ * there is no change. Returns 1 where none is doubtful, else 0.
  */
 type Estimate = (
   bytes: number,
   offset: number,
   least: number,
   greatest: number,
-  inverse: number,
+  scale: number,
   power: number,
   leastCertain: number,
 ) => number;
 
-/** Of 2^r. */
-const series = [1, 1, 2, 6, 24].map((factorial, degree) => Math.LN2 ** degree / factorial);
-
+/** Through 2^r at the four Chebyshev nodes of [−1/2, 1/2]. */
+const cubic = [0.9999245405197144, 0.6931367516517639, 0.2426394820213318, 0.05583828315138817];
 /** Writes the keys of the estimates. */
 export function assembleEstimate(memory: Memory, layout: EstimateLayout): Estimate {
   const signature: Signature = {
     parameters: ['i32', 'i32', 'f64', 'f64', 'f64', 'f64', 'f64'],
     result: 'i32',
   };
-  const [bytes, offset, least, greatest, inverse, power, leastCertain] = [
+  const [bytes, offset, least, greatest, scale, power, leastCertain] = [
     0, 1, 2, 3, 4, 5, 6,
   ] as const;
   const locals = new Locals(signature);
-  const [at, end, mask] = locals.take('i32', 3) as [number, number, number];
-  const vectors = locals.take('v128', 12);
-  const [from, to, scale, exponent, smallest] = vectors as [number, number, number, number, number];
-  const [change, angle, value, whole, rest, estimate, certain] = vectors.slice(5) as [
+  const [at] = locals.take('i32', 1) as [number];
+  const vectors = locals.take('v128', 13);
+  const [from, to, scaling, exponent, smallest] = vectors as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const [change, angle, value, whole, rest, estimate, certain, every] = vectors.slice(5) as [
+    number,
     number,
     number,
     number,
@@ -150,31 +159,21 @@ export function assembleEstimate(memory: Memory, layout: EstimateLayout): Estima
     number,
     number,
   ];
-  const [constant, linear, square, cube, fourth] = series.map(singles) as [
-    Code,
-    Code,
-    Code,
-    Code,
-    Code,
-  ];
+  const constants = new Constants(memory, layout.constants);
+  const single = (number: number) => constants.of(Float32Array.of(number));
+  const toInteger = single(TO_INTEGER);
+  const [constant, linear, square, cube] = cubic.map(single) as [Code, Code, Code, Code];
   const powerOfRest = add(
     add(constant, multiply(get(rest), linear)),
-    multiply(
-      multiply(get(rest), get(rest)),
-      add(add(square, multiply(get(rest), cube)), multiply(multiply(get(rest), get(rest)), fourth)),
-    ),
+    multiply(multiply(get(rest), get(rest)), add(square, multiply(get(rest), cube))),
   );
-  const lane = (number: number): Code => [
-    storeI32(get(end), addI32([get(at), i32(2), 0x76], i32(number)), layout.doubtful),
-    // Four bytes further where the bit of the lane is set.
-    set(end, addI32(get(end), [[[get(mask), i32(number), 0x76], i32(1), 0x71], i32(2), 0x74])),
-  ];
   const body: Code = [
     set(from, splat(least)),
     set(to, splat(greatest)),
-    set(scale, splat(inverse)),
+    set(scaling, splat(scale)),
     set(exponent, splat(power)),
     set(smallest, splat(leastCertain)),
+    set(every, words(0xffffffff)),
     block(
       loop(
         branchIf(1, notBelow(get(at), get(bytes))),
@@ -187,58 +186,48 @@ export function assembleEstimate(memory: Memory, layout: EstimateLayout): Estima
           value,
           multiply(
             subtract(lesser(greater(magnitude(get(change)), get(from)), get(to)), get(from)),
-            get(scale),
+            get(scaling),
           ),
         ),
         // What two is raised to.
         set(
           value,
-          greater(
-            multiply(get(exponent), subtract(multiply(get(value), get(value)), singles(1))),
-            singles(LEAST_POWER),
-          ),
+          greater(subtract(multiply(get(value), get(value)), get(exponent)), single(LEAST_POWER)),
         ),
-        set(whole, add(get(value), singles(TO_INTEGER))),
-        set(rest, subtract(get(value), subtract(get(whole), singles(TO_INTEGER)))),
+        set(whole, add(get(value), toInteger)),
+        set(rest, subtract(get(value), subtract(get(whole), toInteger))),
         set(value, addWords(powerOfRest, vector(0xab, get(whole), i32(23)))),
-        set(
-          estimate,
-          multiply(
-            get(value),
-            multiply(
-              get(angle),
-              subtract(singles(1), multiply(multiply(get(angle), get(angle)), singles(1 / 3))),
-            ),
-          ),
-        ),
+        set(estimate, multiply(get(value), get(angle))),
         // Neither is true of NaN.
         set(
           certain,
           and(
-            vector(0x43, magnitude(get(angle)), singles(MOST_ANGLE)),
+            vector(0x43, magnitude(get(angle)), single(MOST_ANGLE)),
             or(
               vector(0x46, magnitude(get(estimate)), get(smallest)),
               vector(0x41, get(change), zeros),
             ),
           ),
         ),
-        // Zeros are positive ones.
-        set(estimate, add(get(estimate), zeros)),
+        set(every, and(get(every), get(certain))),
         store(
           get(at),
-          xor(get(estimate), and(vector(0xac, get(estimate), i32(31)), words(0x7fffffff))),
+          select(
+            // Ordered as numbers are.
+            xor(
+              get(estimate),
+              and(vector(0xac, get(estimate), i32(31)), constants.of(Int32Array.of(0x7fffffff))),
+            ),
+            constants.of(Int32Array.of(DOUBTFUL)),
+            get(certain),
+          ),
           layout.keys,
-        ),
-        block(
-          set(mask, vector(0xa4, vector(0x4d, get(certain)))),
-          branchIf(0, [get(mask), 0x45]),
-          [0, 1, 2, 3].map(lane),
         ),
         set(at, addI32(get(at), i32(16))),
         branch(0),
       ),
     ),
-    [get(end), i32(2), 0x76],
+    vector(0xa3, get(every)),
   ];
   return compile(memory, signature, locals, body);
 }

@@ -4,9 +4,16 @@
  */
 import type { Group } from '../method.ts';
 import { signedKeys } from '../select-counts.ts';
+import { CONSTANT_BYTES } from './constants.ts';
 import { KEY_BLOCK, KeyKernel } from './key-kernel.ts';
 import { assembleScores } from './score-code.ts';
-import { assembleEstimate, assembleSums, LEAST_ESTIMATE, MOST_OFF } from './score-estimate.ts';
+import {
+  assembleEstimate,
+  assembleSums,
+  DOUBTFUL,
+  LEAST_ESTIMATE,
+  MOST_OFF,
+} from './score-estimate.ts';
 
 export interface Range {
   readonly least: number;
@@ -29,7 +36,6 @@ export class ScoreKernel {
   readonly #base: Float32Array;
   readonly #experts: readonly Float32Array[];
   readonly #sums: Float64Array;
-  readonly #doubtful: Int32Array;
   readonly #scored: {
     readonly base: Float32Array;
     readonly expert: Float32Array;
@@ -45,7 +51,8 @@ export class ScoreKernel {
 
   constructor(experts: number) {
     const scoredBytes = 5 * SCORED * 4;
-    this.keys = new KeyKernel(experts, scoredBytes + (4 + experts) * PLANE);
+    const ahead = scoredBytes + 2 * CONSTANT_BYTES;
+    this.keys = new KeyKernel(experts, ahead + (3 + experts) * PLANE);
     const { memory, spare } = this.keys;
     const { buffer } = memory;
     const scored = {
@@ -53,22 +60,22 @@ export class ScoreKernel {
       base: spare + 2 * SCORED * 4,
       expert: spare + 3 * SCORED * 4,
       result: spare + 4 * SCORED * 4,
+      constants: spare + scoredBytes,
     };
-    const sums = spare + scoredBytes;
+    const sums = spare + ahead;
     const layout = {
       base: 0,
       keys: KeyKernel.keysAt,
       plane: PLANE,
       sums,
       roundedSums: sums + 2 * PLANE,
-      doubtful: sums + 3 * PLANE,
-      experts: sums + 4 * PLANE,
+      constants: spare + scoredBytes + CONSTANT_BYTES,
+      experts: sums + 3 * PLANE,
     };
     const plane = (at: number, length = KEY_BLOCK) => new Float32Array(buffer, at, length);
     this.#base = plane(layout.base);
     this.#experts = Array.from({ length: experts }, (_, k) => plane(layout.experts + k * PLANE));
     this.#sums = new Float64Array(buffer, sums, KEY_BLOCK);
-    this.#doubtful = new Int32Array(buffer, layout.doubtful, KEY_BLOCK);
     this.#scored = {
       base: plane(scored.base, SCORED),
       expert: plane(scored.expert, SCORED),
@@ -101,23 +108,23 @@ export class ScoreKernel {
     const { least, greatest } = range;
     const taskCount = this.#experts.length;
     const width = greatest - least;
-    const exact = width > LEAST_ESTIMATE && taskCount * greatest < MOST_RATIO * width;
-    const count = this.#estimate(
+    const power = taskCount * Math.LOG2E;
+    const fine = width > LEAST_ESTIMATE && taskCount * greatest < MOST_RATIO * width;
+    const allCertain = this.#estimate(
       Math.ceil(this.#length / 4) * 16,
       expert * PLANE,
       least,
       greatest,
       // In a range of a single value all places are 0.
-      width > 0 ? 1 / width : 0,
-      taskCount * Math.LOG2E,
-      exact || width === 0 ? LEAST_ESTIMATE : Infinity,
+      width > 0 ? Math.sqrt(power) / width : 0,
+      power,
+      fine || width === 0 ? LEAST_ESTIMATE : Infinity,
     );
     this.keys.close(this.#length);
-    if (count === 0) return;
-    const doubtful = this.#doubtful.subarray(0, count);
-    const scores = this.scores(expert, range, doubtful);
-    const bits = keysOf(scores);
-    for (let i = 0; i < count; i++) this.keys.keys[doubtful[i]!] = bits[i]!;
+    if (allCertain === 1) return;
+    const doubtful = this.keys.find(DOUBTFUL, DOUBTFUL);
+    const keys = keysOf(this.scores(expert, range, doubtful));
+    for (const [i, place] of doubtful.entries()) this.keys.keys[place] = keys[i]!;
   }
 
   /** Those of an expert at these places of the block; valid until the next call. */

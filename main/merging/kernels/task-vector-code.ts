@@ -47,7 +47,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from './wasm.ts';
+} from '../../lib/wasm.ts';
 
 /** What the generated code does; the fewer, the faster. */
 export interface KernelForm {

@@ -12,7 +12,7 @@ import {
   type KernelForm,
   type Run,
 } from './task-vector-code.ts';
-import { memoryOf } from './wasm.ts';
+import { memoryOf } from '../../lib/wasm.ts';
 
 /** What the code is told of an expert, for one block. */
 export interface ExpertRecord {

@@ -40,7 +40,7 @@ import {
   type Code,
   type Memory,
   type Signature,
-} from '../kernels/wasm.ts';
+} from '../../lib/wasm.ts';
 
 // Parameters: the inputs one after another, `stride` bytes apart; how many; their weights; the divisor;
 // the output; how many bytes each has, a multiple of eight. Then the locals.

@@ -1,2 +1,0 @@
-/** Moved: linear algebra in main/engine uses it too. */
-export * from '../../lib/wasm.ts';
