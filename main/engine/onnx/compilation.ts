@@ -5,11 +5,7 @@ import { providerOverrides } from './overrides.ts';
 import type { GpuProvider } from './providers.ts';
 import { streamedConstants } from './streamed.ts';
 
-export const onnxOptimisations = [
-  'fused-rows',
-  'streamed-dictionary',
-  'operand-order',
-] as const;
+export const onnxOptimisations = ['fused-rows', 'streamed-dictionary', 'operand-order'] as const;
 export type OnnxOptimisation = (typeof onnxOptimisations)[number];
 
 export function modelFor(
