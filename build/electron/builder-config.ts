@@ -8,11 +8,13 @@ const platforms = ['linux', 'darwin', 'win32'] as const;
 export type Platform = (typeof platforms)[number];
 export type Architecture = 'x64' | 'arm64';
 
-/** Packages that only the optional TensorFlow engines need; who wants those runs from the sources. */
-const optionalPackages = [
+/**
+ * Packages that come with the kernels of native TensorFlow and are not asked for anything: its own entry and its
+ * installer are not used, and `@tensorflow/tfjs-node` holds the same files as the package that stays.
+ */
+const unusedPackages = [
   '@tensorflow/tfjs',
   '@tensorflow/tfjs-node',
-  '@tensorflow/tfjs-node-gpu',
   '@tensorflow/tfjs-backend-webgl',
   '@tensorflow/tfjs-converter',
   '@tensorflow/tfjs-data',
@@ -26,7 +28,7 @@ function excluded(platform: Platform, architecture: Architecture): string[] {
   const runtimes = 'node_modules/onnxruntime-node/bin/napi-v*';
   const otherArchitecture = architecture === 'x64' ? 'arm64' : 'x64';
   return [
-    ...optionalPackages.map((name) => `!node_modules/${name}{,/**}`),
+    ...unusedPackages.map((name) => `!node_modules/${name}{,/**}`),
     ...platforms.filter((name) => name !== platform).map((name) => `!${runtimes}/${name}{,/**}`),
     `!${runtimes}/${platform}/${otherArchitecture}{,/**}`,
     // Providers for CUDA are hundreds of megabytes and need an installed CUDA anyway.
@@ -34,6 +36,7 @@ function excluded(platform: Platform, architecture: Architecture): string[] {
     '!node_modules/@napi-rs/*musl*{,/**}',
     '!node_modules/onnxruntime-node/{script,lib}/**/*.ts',
     '!node_modules/@tensorflow/*/src{,/**}',
+    '!node_modules/@tensorflow/tfjs-node-gpu/{deps,lib,scripts,python}{,/**}',
     '!node_modules/@tensorflow/*/dist/*.{es2017,fesm,min}*',
     '!node_modules/@tensorflow/*/dist/**/*_test.*',
     '!**/*.{map,ts,mts,cts,md}',
