@@ -42,9 +42,13 @@ const engine = z.strictObject({
   /** Why it is not available; empty when it is. */
   reason: z.string(),
   device: z.string(),
+  /** Whether a program on the processor plays the card; "Automatic" never takes such a one. */
+  software: z.boolean(),
   threads: count,
   /** Null until measured. */
   gflops: z.number().nullable(),
+  /** Whether "Automatic" takes it, as measured. */
+  chosen: z.boolean(),
 });
 export type EngineCard = z.output<typeof engine>;
 
@@ -71,7 +75,16 @@ export const draft = z.strictObject({
   /** Whether batches hold images of all tasks in random order. */
   mixed: z.strictObject({ adaptation: z.boolean(), evaluation: z.boolean() }),
   engine: z.strictObject({
-    id: z.enum(['auto', 'onnx', 'tfjs', 'reference']),
+    id: z.enum([
+      'auto',
+      'onnx',
+      'onnx-webgpu',
+      'onnx-cuda',
+      'onnx-directml',
+      'onnx-coreml',
+      'tfjs',
+      'reference',
+    ]),
     threads: z.int().min(1).max(1024).optional(),
   }),
   /**

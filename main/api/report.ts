@@ -86,6 +86,10 @@ export const reportSchema = z.strictObject({
     device: z.string(),
     precision: z.string(),
     threads: count,
+    /** The card and its driver, where it computed on one that says what it is. */
+    adapter: z
+      .strictObject({ name: z.string(), driver: z.string(), software: z.boolean() })
+      .optional(),
   }),
   /** Where batches held images of all tasks in random order; not said of batches of a single task. */
   mixed: z.strictObject({ adaptation: z.boolean(), evaluation: z.boolean() }).optional(),

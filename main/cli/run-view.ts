@@ -1,5 +1,6 @@
 /** Shows a run in a terminal: what is going on while it runs, table and heatmap when it is done. */
 import type { ChosenEngine } from '../engine/choice.ts';
+import { describeEngine } from '../engine/describe.ts';
 import type { ExportFormat, ExportStage } from '../exporting/export.ts';
 import { formats } from '../exporting/export.ts';
 import { summariseRouting } from '../routing/summary.ts';
@@ -31,7 +32,7 @@ export function watchJob(
     `${recipe.name}: ${String(recipe.tasks.length)} tasks, ${String(recipe.methods.length)} methods`,
   );
   progress.log(
-    `Engine: ${engine.description.title}, ${String(engine.description.threads)} threads (${engine.reason})`,
+    `Engine: ${describeEngine(engine.description)}, ${String(engine.description.threads)} threads (${engine.reason})`,
   );
   let current = '';
   const losses: number[] = [];

@@ -22,6 +22,8 @@ const rounds = 2;
 const secondsPerRound = 0.1;
 /** A processor engine that takes this many times the best is not run again to know its speed better. */
 const hopeless = 3;
+/** Nor one whose first run takes longer than this, in seconds. */
+const patience = 2;
 /** More images than this take longer to compute and tell nothing else. */
 const enoughImages = 8;
 /** Of the results' largest magnitude; fp32 in another order of summation is far nearer. */
@@ -50,7 +52,8 @@ export async function calibrate<Id extends string>(
         expected ??= results;
         if (!agree(results, expected)) throw new Error('it gives other numbers than the others');
         const fastest = Math.min(...trials.map((other) => other.seconds));
-        const slow = engine.description.device === 'cpu' && seconds > hopeless * fastest;
+        const onProcessor = engine.description.device === 'cpu';
+        const slow = onProcessor && seconds > Math.min(hopeless * fastest, patience);
         if (slow) trial.seconds = seconds;
         else await measureTrial(trial, inputs);
       });

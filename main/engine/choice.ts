@@ -1,15 +1,16 @@
 /** The engine that a person asked for, or the fastest one for a model, with the reason. */
-import { AppError } from '../lib/errors.ts';
 import { readCalibration, calibrationKey, writeCalibration } from './calibration-cache.ts';
 import { calibrate, type Calibrated, type Candidate } from './calibration.ts';
 import { usualShape, type BlockShape } from './calibration-step.ts';
 import type { Engine } from './engine.ts';
 import {
   attemptEngine,
-  engineChoices,
+  engineChoice,
+  listEngines,
   openEngine,
   unavailable,
   type EngineChoice,
+  type EngineListing,
   type EngineListingId,
   type EngineOptions,
 } from './registry.ts';
@@ -24,7 +25,7 @@ export interface ChoiceOptions extends EngineOptions {
   readonly shape?: BlockShape;
 }
 
-/** Cards first: the first one that computes is the measure of the others' numbers, so the processor leads. */
+/** The first one that computes is the measure of the others' numbers, so the processor leads. */
 const measured = [
   'onnx',
   'onnx-cuda',
@@ -48,13 +49,8 @@ export async function createEngine(
   choice: EngineChoice | (string & {}),
   options: ChoiceOptions = {},
 ): Promise<ChosenEngine> {
-  const known = engineChoices.find((one) => one === choice);
+  const known = engineChoice(choice);
   switch (known) {
-    case undefined:
-      throw new AppError('engine.unknown', {
-        what: `there is no engine "${choice}"`,
-        hint: `choose one of ${engineChoices.join(', ')}`,
-      });
     case 'auto':
       return fastest(options);
     case 'tfjs':
@@ -81,7 +77,7 @@ async function first(
 }
 
 /** The engines that may be chosen without being asked for, and why the others may not. */
-export async function candidatesHere(
+async function candidatesHere(
   options: EngineOptions,
 ): Promise<{ candidates: Candidate<EngineListingId>[]; passed: string[] }> {
   const candidates: Candidate<EngineListingId>[] = [];
@@ -93,19 +89,15 @@ export async function candidatesHere(
       continue;
     }
     const { adapter } = attempt.engine.description;
-    if (adapter?.software === true) passed.push(`${id} is ${softwareText(adapter.name)}`);
+    if (adapter?.software === true)
+      passed.push(`${id} is software rendering (${adapter.name}): slower than the CPU`);
     else candidates.push({ id, engine: attempt.engine });
   }
   return { candidates, passed };
 }
 
-/** What is to be known about a card that is none. */
-export function softwareText(name: string): string {
-  return `software rendering (${name}): slower than the CPU`;
-}
-
 /** The speeds of `candidates` for `shape`: those of an earlier measurement that still holds, unless `anew`. */
-export async function speedsOf<Id extends string>(
+async function speedsOf<Id extends string>(
   candidates: readonly Candidate<Id>[],
   shape: BlockShape,
   { anew = false }: { readonly anew?: boolean } = {},
@@ -118,6 +110,54 @@ export async function speedsOf<Id extends string>(
   return { rows, at: undefined };
 }
 
+/** One engine of a bench. */
+export interface BenchRow {
+  readonly engine: EngineListing;
+  /** Left out where it was not measured: what is slow by its nature is not. */
+  readonly seconds?: number;
+  readonly gflops?: number;
+  /** Why it gave no time, or none that counts. */
+  readonly failure?: string;
+  /** Whether `auto` takes it now. */
+  readonly chosen: boolean;
+}
+
+/** Every engine of the list with its speed on a block of `shape`, measured now; `auto` goes by it from then on. */
+export async function benchEngines(
+  shape: BlockShape,
+  options: EngineOptions = {},
+): Promise<BenchRow[]> {
+  const listed = await listEngines(options);
+  const { candidates } = await candidatesHere(options);
+  const { rows } = await speedsOf(candidates, shape, { anew: true });
+  const best = fastestOf(rows);
+  // Neither software rendering nor the reference: minutes for a large model, and nobody would choose them for speed.
+  return listed.map((engine) => {
+    const row = rows.find(({ id }) => id === engine.id);
+    return { engine, ...withoutId(row), chosen: engine.id === best?.id };
+  });
+}
+
+function withoutId(row: Calibrated | undefined): Omit<BenchRow, 'engine' | 'chosen'> {
+  if (row === undefined) return {};
+  if ('failure' in row) return { failure: row.failure };
+  const { seconds, gflops } = row;
+  return { seconds, gflops: Number(gflops.toPrecision(3)) };
+}
+
+/** What another engine must be faster by, so that chance does not decide from one measurement to the next. */
+const margin = 1.15;
+
+/** The fastest; among those that are as good as equal, the first. */
+export function fastestOf(rows: readonly Calibrated[]): Calibrated | undefined {
+  let best: Extract<Calibrated, { gflops: number }> | undefined;
+  for (const row of rows) {
+    if ('failure' in row) continue;
+    if (best === undefined || row.gflops > margin * best.gflops) best = row;
+  }
+  return best;
+}
+
 async function fastest({ shape = usualShape, ...options }: ChoiceOptions): Promise<ChosenEngine> {
   const { candidates, passed } = await candidatesHere(options);
   const [only] = candidates;
@@ -127,15 +167,14 @@ async function fastest({ shape = usualShape, ...options }: ChoiceOptions): Promi
   }
   const { rows, at } = await speedsOf(candidates, shape);
   const speeds: string[] = [];
-  let best: { id: string; gflops: number } | undefined;
   for (const row of rows) {
     if ('failure' in row) {
       passed.push(`${row.id} does not compute (${row.failure})`);
       continue;
     }
     speeds.push(`${row.id} ${row.gflops.toFixed(1)} GFLOP/s`);
-    if (best === undefined || row.gflops > best.gflops) best = row;
   }
+  const best = fastestOf(rows);
   const chosen = candidates.find(({ id }) => id === best?.id);
   if (chosen === undefined) throw unavailable('auto', passed.join('; '));
   const when = at === undefined ? 'measured now' : `measured on ${at}`;

@@ -15,6 +15,16 @@ export const engineChoices = [
 ] as const;
 export type EngineChoice = (typeof engineChoices)[number];
 
+/** The choice of this name. Throws `engine.unknown`. */
+export function engineChoice(name: string): EngineChoice {
+  const known = engineChoices.find((one) => one === name);
+  if (known !== undefined) return known;
+  throw new AppError('engine.unknown', {
+    what: `there is no engine "${name}"`,
+    hint: `choose one of ${engineChoices.join(', ')}`,
+  });
+}
+
 export const engineListingIds = [
   'onnx',
   'onnx-webgpu',

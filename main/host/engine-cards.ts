@@ -1,37 +1,58 @@
 /** Which engines run here, and how fast they are: asked once, as loading native libraries takes a while. */
 import type { EngineCard } from '../api/merge.ts';
-import { measureGflops } from '../engine/benchmark.ts';
-import { listEngines, openEngine, type EngineListing } from '../engine/registry.ts';
-
-/** The reference multiplies in plain loops: a small matrix tells its speed. */
-const referenceSize = 96;
+import { usualShape, type BlockShape } from '../engine/calibration-step.ts';
+import { benchEngines, type BenchRow } from '../engine/choice.ts';
+import { describeEngine } from '../engine/describe.ts';
+import { listEngines } from '../engine/registry.ts';
 
 export class EngineCards {
-  #listings: Promise<EngineListing[]> | undefined;
-  readonly #speeds = new Map<string, number>();
+  #rows: Promise<readonly BenchRow[]> | undefined;
+  /** Sizes that the speeds are of. */
+  #measured: string | undefined;
 
-  /** With `measure`, every engine that was not measured yet is. */
-  async list(measure: boolean): Promise<EngineCard[]> {
-    this.#listings ??= listEngines();
-    const cards: EngineCard[] = [];
-    for (const listing of await this.#listings) {
-      if (measure && listing.available) await this.#measure(listing.id);
-      cards.push({
-        id: listing.id,
-        title: listing.title,
-        available: listing.available,
-        reason: listing.available ? '' : listing.reason,
-        device: listing.available ? listing.device : '',
-        threads: listing.available ? listing.threads : 0,
-        gflops: this.#speeds.get(listing.id) ?? null,
-      });
+  /** Lists anew when it is asked for again, as after an installation. */
+  forget(): void {
+    this.#rows = undefined;
+    this.#measured = undefined;
+  }
+
+  /**
+   * With `measure`, a step of the model that `shapeOf` tells the sizes of is timed on every engine, unless that was
+   * done: what "Automatic" goes by.
+   */
+  async list(
+    measure: boolean,
+    shapeOf: () => Promise<BlockShape | undefined>,
+  ): Promise<EngineCard[]> {
+    if (measure) {
+      const shape = (await shapeOf()) ?? usualShape;
+      const sizes = JSON.stringify(shape);
+      if (this.#measured !== sizes) this.#rows = benchEngines(shape);
+      this.#measured = sizes;
     }
-    return cards;
+    this.#rows ??= listEngines().then((listed) =>
+      listed.map((engine) => ({ engine, chosen: false })),
+    );
+    return (await this.#rows).map(card);
   }
+}
 
-  async #measure(id: EngineListing['id']): Promise<void> {
-    if (this.#speeds.has(id)) return;
-    const options = id === 'reference' ? { size: referenceSize } : {};
-    this.#speeds.set(id, await measureGflops(await openEngine(id), options));
+function card({ engine, gflops, failure, chosen }: BenchRow): EngineCard {
+  const { id, available } = engine;
+  if (!available || failure !== undefined) {
+    const reason = available ? `it does not compute: ${failure ?? ''}` : engine.reason;
+    const nothing = { device: '', software: false, threads: 0, gflops: null, chosen: false };
+    return { id, title: engine.title, available: false, reason, ...nothing };
   }
+  return {
+    id,
+    title: describeEngine(engine),
+    available,
+    reason: '',
+    device: engine.device,
+    software: engine.adapter?.software === true,
+    threads: engine.threads,
+    gflops: gflops ?? null,
+    chosen,
+  };
 }

@@ -1,13 +1,24 @@
 /** Handlers of the Merge view. */
 import { corruptions } from '../data/corruptions/corruptions.ts';
+import { usualShape, type BlockShape } from '../engine/calibration-step.ts';
+import { blockShape } from '../runs/run-engine.ts';
 import { readRunRecipe } from '../runs/run-folder.ts';
 import { draftOf, firstDraft } from './drafts.ts';
 import { implementer } from './implementer.ts';
 import { methodCards } from './method-cards.ts';
 import { planOf, startRun } from './plan.ts';
 import { runOf } from './run-cards.ts';
+import type { Session } from './session.ts';
 
 const on = implementer.merge;
+
+/** Sizes of the base model of the open project, with the usual batch. */
+async function draftShape(session: Session): Promise<BlockShape | undefined> {
+  const project = await session.openedProject();
+  const base = project?.materials.base ?? null;
+  if (project === undefined || base === null) return undefined;
+  return blockShape(base, usualShape.images, project.folder);
+}
 
 export const mergeHandlers = {
   methods: on.methods.handler(() => methodCards()),
@@ -17,7 +28,7 @@ export const mergeHandlers = {
   ),
 
   engines: on.engines.handler(({ input, context: { session } }) =>
-    session.engines.list(input.measure),
+    session.engines.list(input.measure, () => draftShape(session)),
   ),
 
   draft: on.draft.handler(async ({ input, context: { session } }) => {

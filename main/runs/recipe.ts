@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { engineChoices } from '../engine/registry.ts';
 import { modelPath } from '../hub/local.ts';
 import { closest } from '../lib/closest.ts';
 import { AppError } from '../lib/errors.ts';
@@ -53,7 +54,7 @@ export const recipeSchema = z.strictObject({
   ...protocolSchema,
   engine: z
     .strictObject({
-      id: z.enum(['auto', 'onnx', 'tfjs', 'reference']).default('auto'),
+      id: z.enum(engineChoices).default('auto'),
       threads: z.int().min(1).max(1024).optional(),
     })
     .optional(),

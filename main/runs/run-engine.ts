@@ -17,7 +17,8 @@ export async function engineOf(
   folder: string,
 ): Promise<ChosenEngine> {
   const { id = 'auto', threads } = recipe.engine ?? {};
-  const shape = id === 'auto' ? await blockShape(recipe, folder) : undefined;
+  const { base, adaptation } = recipe;
+  const shape = id === 'auto' ? await blockShape(base, adaptation.batch, folder) : undefined;
   return createEngine(id, { ...threadsOption(threads), ...(shape && { shape }) });
 }
 
@@ -40,27 +41,36 @@ function threadsOption(threads: number | undefined): Pick<ChoiceOptions, 'thread
   return threads === undefined ? {} : { threads };
 }
 
-/** What a block of the recipe's model computes at once; undefined when its base model cannot be opened. */
+/**
+ * What a block of a recipe's base model computes for this many images; undefined when the model cannot be opened.
+ * `base` may be relative to `folder`.
+ */
 export async function blockShape(
-  { base, adaptation: { batch } }: Pick<Recipe, 'base' | 'adaptation'>,
+  base: string,
+  images: number,
   folder: string,
 ): Promise<BlockShape | undefined> {
   try {
-    const checkpoint = await openModel(modelPath(folder, base));
-    try {
-      const config = visionArchitecture(checkpoint);
-      return {
-        images: batch,
-        tokens: tokenCount(config),
-        width: config.hiddenSize,
-        hidden: config.intermediateSize,
-        heads: config.headCount,
-      };
-    } finally {
-      await checkpoint.close();
-    }
+    return await modelBlockShape(modelPath(folder, base), images);
   } catch {
     // Whoever opens it to merge says what is wrong with it.
     return undefined;
+  }
+}
+
+/** What a block of the model at `path` computes for this many images. Throws what opening a model throws. */
+export async function modelBlockShape(path: string, images: number): Promise<BlockShape> {
+  const checkpoint = await openModel(path);
+  try {
+    const config = visionArchitecture(checkpoint);
+    return {
+      images,
+      tokens: tokenCount(config),
+      width: config.hiddenSize,
+      hidden: config.intermediateSize,
+      heads: config.headCount,
+    };
+  } finally {
+    await checkpoint.close();
   }
 }

@@ -10,8 +10,9 @@ import type { RunFolder } from './run-folder.ts';
 export type RunStart = Extract<RunEvent, { type: 'run.started' }>;
 
 /** An engine as the log of a run names it. */
-export function engineText({ description: { title, device, threads } }: Engine): string {
-  return `${title}, ${device}, threads: ${String(threads)}`;
+export function engineText({ description: { title, device, threads, adapter } }: Engine): string {
+  const card = adapter === undefined ? '' : ` on ${adapter.name} (driver ${adapter.driver})`;
+  return `${title}${card}, ${device}, threads: ${String(threads)}`;
 }
 
 export function describeStart(

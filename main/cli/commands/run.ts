@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { engineChoice, engineChoices, type EngineChoice } from '../../engine/registry.ts';
 import { CancelledError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
 import { loadInputs } from '../../runs/inputs.ts';
 import { runJob, type JobOptions } from '../../runs/job.ts';
-import { readRecipe, resolveRecipePaths } from '../../runs/recipe.ts';
+import { readRecipe, resolveRecipePaths, type Recipe } from '../../runs/recipe.ts';
 import { engineOf, engineToGoOn } from '../../runs/run-engine.ts';
 import { createRun, openRun, recipeFolder, type RunFolder } from '../../runs/run-folder.ts';
 import { defineCommand, type CommandContext, type CommandResult } from '../command.ts';
+import { UsageError } from '../failure.ts';
 import { presentRun, watchJob } from '../run-view.ts';
 
 export const run = defineCommand({
@@ -23,29 +25,45 @@ export const run = defineCommand({
       value: 'DIR',
       summary: 'project folder that gets the run; default: mergewright-project',
     },
+    engine: {
+      kind: 'text',
+      value: 'NAME',
+      summary: `engine in place of the recipe's: ${engineChoices.join(', ')}`,
+    },
   },
-  async run({ project }, [path = ''], context) {
+  async run({ project, engine: named }, [path = ''], context) {
+    const choice = named === undefined ? undefined : engineChoice(named);
     if (existsSync(join(path, 'run.json'))) {
+      if (choice !== undefined) {
+        throw new UsageError(
+          'a run goes on with the engine it began on; leave --engine out',
+          'run',
+        );
+      }
       const folder = await openRun(path);
       const recipe = await readRecipe(folder.recipePath, methodCatalogue);
       const engine = await engineToGoOn(folder);
       const watched = watchJob(context.progress, recipe, engine);
       return execute(folder, context, { engine, ...watched });
     }
-    return startRun(path, project ?? 'mergewright-project', context);
+    return startRun(path, project ?? 'mergewright-project', context, choice);
   },
 });
 
 /**
- * Creates a run of the recipe at `recipePath` in a project folder and executes it. Nothing is created
+ * Creates a run of the recipe at `recipePath` in a project folder and executes it, on the engine of the recipe unless
+ * another is given, which the recipe of the run then names. Nothing is created
  * when the recipe or anything that it names is wrong.
  */
 export async function startRun(
   recipePath: string,
   project: string,
   context: CommandContext,
+  engineId?: EngineChoice,
 ): Promise<CommandResult> {
-  const recipe = await readRecipe(recipePath, methodCatalogue);
+  const written = await readRecipe(recipePath, methodCatalogue);
+  const recipe: Recipe =
+    engineId === undefined ? written : { ...written, engine: { ...written.engine, id: engineId } };
   const folder = await recipeFolder(recipePath);
   const engine = await engineOf(recipe, folder);
   const watched = watchJob(context.progress, recipe, engine);

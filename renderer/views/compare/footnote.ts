@@ -84,7 +84,8 @@ function protocolNotes({ title, runTitle, result, report }: Model): string[] {
 }
 
 function engineText(engine: Model['report']['engine']): string {
-  return `${engine.title} (${engine.device}, ${engine.precision})`;
+  const card = engine.adapter === undefined ? '' : ` on ${engine.adapter.name}`;
+  return `${engine.title}${card} (${engine.device}, ${engine.precision})`;
 }
 
 function familyTitle(model: Model): string {
