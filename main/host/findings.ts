@@ -91,6 +91,7 @@ function taskProblems(card: TaskCard): Failure[] {
     found(card.problem, card.expert !== null, 'expert'),
     found(card.headProblem, card.head !== null, 'head'),
     found(card.dataProblem, card.data !== null, 'image set'),
+    card.unlabelledProblem ?? undefined,
   ].filter((problem) => problem !== undefined);
 }
 

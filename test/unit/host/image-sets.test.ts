@@ -70,6 +70,10 @@ describe('the images of a task', () => {
     const wrong = await client.project.setTask({ task: 'shapes', unlabelled: missing });
     expect(wrong.tasks[1]).toMatchObject({ unlabelled: null, dataProblem: null });
     expect(wrong.tasks[1]?.unlabelledProblem).not.toBeNull();
+    const { findings } = await client.merge.plan(await client.merge.draft({ run: null }));
+    expect(findings.map(({ failure }) => failure)).toContainEqual(
+      wrong.tasks[1]?.unlabelledProblem,
+    );
     const same = await client.project.setTask({ task: 'shapes', unlabelled: null });
     expect(same.tasks[1]).toMatchObject({ unlabelled: null, unlabelledProblem: null });
   });
