@@ -2,7 +2,7 @@
  * Chebyshev filters for subspace iteration (Zhou, Saad, Tiago & Chelikowsky 2006): in fp32, with the
  * matrix mapped so that what shall vanish lies in [−2, 2].
  */
-import { columnNorms, scaleColumns, type Matrix } from './matrix.ts';
+import type { Matrix } from './matrix.ts';
 import { randomMatrix } from './orthonormal.ts';
 import { toDouble, toSingle, type ChainStep, type Products, type SingleMatrix } from './single.ts';
 
@@ -19,8 +19,8 @@ const MARGIN = 6;
 /** Filters between two Rayleigh–Ritz steps. */
 const MAX_PASSES = 8;
 
-/** What a filter may amplify before the basis is made orthonormal: fp32 keeps seven digits of it. */
-const MAX_AMPLIFICATION = { start: 1e4, last: 15, aligned: 1e5 } as const;
+/** What a filter may amplify before the basis is made orthonormal: fp32 keeps seven digits of it, and what it loses the last must take away. */
+const MAX_AMPLIFICATION = { start: 1e5, last: 30, aligned: 1e5 } as const;
 
 /**
  * Degrees of filters that together raise the wanted directions by `missing` above those below the cut, for
@@ -112,14 +112,6 @@ export function residualNorms(basis: Matrix, image: Matrix, values: Float64Array
     }
   }
   return squares.map(Math.sqrt);
-}
-
-/** Columns of length 1, in place. */
-export function normalized(matrix: Matrix): Matrix {
-  return scaleColumns(
-    matrix,
-    columnNorms(matrix).map((norm) => 1 / norm),
-  );
 }
 
 /** Columns of a basis that is to hold `count` directions: the more, the fewer and the longer products. */

@@ -10,7 +10,6 @@ import {
   filtered,
   growthOf,
   mapped,
-  normalized,
   residualNorms,
   startOf,
   widthFor,
@@ -77,12 +76,17 @@ export async function largestEigenvectors(
     const moved = mapped(rest, bounds.cut);
     for (const degree of degrees(missing, aligned, bounds)) {
       const image = await filtered(products, moved, inner, degree);
-      const next = await orthonormalBasis(multiply, normalized(image));
+      const next = await orthonormalBasis(multiply, image);
       if (next === undefined) return undefined;
       inner = next;
     }
     const basis = besides([outer.vectors, await projectedOff(multiply, inner, outer.vectors)]);
-    const ritz = await rayleighRitz(multiply, g, await straightened(multiply, basis));
+    // Less was amplified before the first step than would cost digits.
+    const ritz = await rayleighRitz(
+      multiply,
+      g,
+      aligned ? await straightened(multiply, basis) : basis,
+    );
     const { values } = ritz;
     const last = values.at(-1)!;
     const angles = anglesOf(ritz.vectors, ritz.image, values.subarray(0, count), last);
@@ -136,7 +140,7 @@ async function outstanding(
     );
     basis = await orthonormalBasis(
       multiply,
-      normalized(await filteredInDouble(multiply, g, vectors, image, last, degree)),
+      await filteredInDouble(multiply, g, vectors, image, last, degree),
     );
   }
   return undefined;

@@ -5,7 +5,7 @@
  */
 import { normalGramOf } from './gram.ts';
 import { inverseCholesky } from './inverse-cholesky.ts';
-import { normalized, startOf } from './chebyshev-filter.ts';
+import { startOf } from './chebyshev-filter.ts';
 import {
   columnNorms,
   combined,
@@ -120,7 +120,7 @@ async function liftedFew(
   const d = toDouble(defect);
   let basis: Matrix | undefined = startOf(x.columns, Math.min(FEW.count, x.columns));
   for (let pass = 0; pass < 2; pass++) {
-    basis = await orthonormalBasis(multiply, normalized(await multiply(d, basis)));
+    basis = await orthonormalBasis(multiply, await multiply(d, basis));
     if (basis === undefined) return undefined;
   }
   const inner = await multiply(basis, await multiply(d, basis), { a: true });

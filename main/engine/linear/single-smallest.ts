@@ -9,7 +9,6 @@ import {
   degrees,
   filtered,
   mapped,
-  normalized,
   startOf,
   widthFor,
   type Bounds,
@@ -61,7 +60,7 @@ export async function smallestEigenvectors(
     const moved = mapped(inverse, bounds.cut);
     for (const degree of degrees(missing, aligned, bounds)) {
       const image = await filtered(products, moved, basis, degree);
-      const next = await orthonormalBasis(multiply, normalized(image));
+      const next = await orthonormalBasis(multiply, image);
       if (next === undefined) return undefined;
       basis = next;
     }
