@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { call, name } from './common.ts';
 
 const format = z.enum(['text', 'markdown', 'latex', 'csv', 'json']);
-export type TableFormat = z.output<typeof format>;
 
 const place = z.int().min(0).optional();
 /** A table of the format `json`. */
