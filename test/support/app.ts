@@ -126,9 +126,13 @@ async function launchPatiently(
   }
 }
 
+let built: Promise<unknown> | undefined;
+
 /** Builds what is stale and starts the application from the sources; resolves when its window is there. */
 export async function launchBuilt(options: LaunchOptions = {}): Promise<BuiltApp> {
-  await buildDesktop();
+  // Once: no source changes while tests run.
+  built ??= buildDesktop();
+  await built;
   const runtime = await findRuntime();
   requireLibraries(runtime);
   const project = options.project === undefined ? [] : [options.project];

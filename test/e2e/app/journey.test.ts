@@ -14,6 +14,7 @@ import { exportAsOnnx, expectToPredictAlone } from './export-view.ts';
 import {
   dock,
   keepMethods,
+  keepTasks,
   setParameter,
   startRun,
   untilAdapting,
@@ -75,6 +76,7 @@ describe('the demo, from the first start to the exported model', () => {
   it('runs a draft that was made shorter by hand, with its progress and its curves in sight', async () => {
     await show(page, 'Merge');
     await keepMethods(page, ['individual', 'task_arithmetic', method]);
+    await keepTasks(page, ['MNIST', 'StreetDigits', 'Letters-26', 'Emoji-40']);
     await setParameter(page, /^WEMoE/, 'Adaptation steps', String(steps));
     await startRun(page);
     const shares = await watchToTheEnd(page);
