@@ -18,6 +18,8 @@ export interface AdaptationTask {
   readonly head: Head;
   /** What the task's own expert says: predictions [images, C] for distillation, features [images, e] for `representation`. */
   readonly targets?: Float32Array | undefined;
+  /** The model's own features [images, e], where nothing before them learns: then a step encodes no image. */
+  readonly encoded?: Float32Array | undefined;
   /** Never there, so that a labelled set with a head added does not pass for a task. */
   readonly labels?: never;
 }
@@ -83,9 +85,12 @@ export async function* adapt(
 ): AsyncGenerator<StepReport> {
   const { mixed = false, batch } = options;
   const breathe = breather();
-  const calls = (mixed ? mixedCalls : blockCalls)(model.config, tasks, { ...options, breathe });
+  const encoded = tasks.every((task) => task.encoded !== undefined);
+  const chosen = { ...options, encoded, breathe };
+  const calls = (mixed ? mixedCalls : blockCalls)(model.config, tasks, chosen);
   const programs = new StepPrograms(engine, model, {
     ...options,
+    encoded,
     classes: calls.classes,
     mixed: mixed ? tasks.length : undefined,
   });

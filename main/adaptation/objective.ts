@@ -7,7 +7,12 @@ import { gradient } from '../graph/gradient.ts';
 import { narrow } from '../graph/narrow.ts';
 import type { Program, Value } from '../graph/program.ts';
 import { normalise } from '../models/head.ts';
-import { routingName, type MergedModel, type Reduction } from '../models/merged-model.ts';
+import {
+  routingName,
+  type Encoding,
+  type MergedModel,
+  type Reduction,
+} from '../models/merged-model.ts';
 import { featureSize } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
 
@@ -31,6 +36,8 @@ export interface StepShape {
   readonly diversity?: number;
   /** Whether every task has a β of its own, as the input `diversity`, instead. */
   readonly guarded?: boolean;
+  /** Whether the features are given instead of the images: nothing before them learns. */
+  readonly encoded?: boolean;
   /** All tasks of the run, where the images of a call are of any of them, in any order. */
   readonly mixed?: number | undefined;
 }
@@ -39,7 +46,7 @@ export interface StepShape {
  * Inputs: `images` [T·B, c, s, s], `heads` [T, C, e], `mask` [T, 1, C], the trainables; for
  * distillation `targets` [T, B, C], the predictions of each task's own expert, for `representation` [T, B, e], its
  * features; for `task` and models that need to know the task `own` [T·B, K], 1 where an image is of the expert's task;
- * if guarded `diversity` [T], β by task.
+ * if guarded `diversity` [T], β by task. If encoded, the model's own `features` [T·B, e] in place of `images`.
  * Mixed: one head [1, C, e] of the classes of all tasks, its mask [1, T·B, C], targets [1, T·B, …], and `members`
  * [tasks, T·B] with 1/B where an image is of a task. Images that share weights under `batch-mean` are then of any task.
  * Results: `loss` = Σ over tasks of (mean objective of their images − β · entropy of their mean
@@ -71,11 +78,7 @@ export function adaptationStep(model: MergedModel, shape: StepShape): Program {
 /** The step without gradients, as the model says it: nothing is narrowed to what the results need. */
 export function stepForward(model: MergedModel, shape: StepShape): Program {
   const g = new Builder();
-  const images = g.input('images', imageShape(model.config, shape.tasks * shape.batch));
-  const { features: encoded, routing } = model.encode(g, images, {
-    reduction: shape.reduction,
-    groups: shape.tasks,
-  });
+  const { features: encoded, routing } = encodingOf(g, model, shape);
   const { byTask: known } = model;
   const own = () => g.input('own', [shape.tasks * shape.batch, known?.experts ?? 0]);
   const features = known?.apply(g, encoded, own()) ?? encoded;
@@ -99,6 +102,16 @@ export function stepForward(model: MergedModel, shape: StepShape): Program {
     marginal,
     ...Object.fromEntries(routing.map((lambdas, layer) => [routingName(layer), lambdas])),
   });
+}
+
+function encodingOf(g: Builder, model: MergedModel, shape: StepShape): Encoding {
+  const { reduction, tasks: groups, batch, encoded = false } = shape;
+  const count = groups * batch;
+  if (encoded) {
+    return { features: g.input('features', [count, featureSize(model.config)]), routing: [] };
+  }
+  const images = g.input('images', imageShape(model.config, count));
+  return model.encode(g, images, { reduction, groups });
 }
 
 interface Predictions {

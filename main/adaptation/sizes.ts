@@ -15,7 +15,7 @@ export interface ModelSizes {
   readonly factors: number;
   /** How often an image passes the encoder. */
   readonly passes: number;
-  /** Whether nothing before the features learns, so that a step has no backward pass through the encoder. */
+  /** Whether nothing before the features learns, so that every image is encoded once for all steps. */
   readonly frozen?: true;
 }
 

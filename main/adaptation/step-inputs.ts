@@ -16,6 +16,8 @@ export interface StepInputOptions {
   readonly seed: number;
   readonly objective: Objective;
   readonly tasksPerCall: number;
+  /** Whether steps take the features of images instead of the images. */
+  readonly encoded: boolean;
   /** Lets others be served between images. */
   readonly breathe: () => Promise<void>;
 }
@@ -63,8 +65,8 @@ export function blockCalls(
         (_, i) => call * tasksPerCall + Math.floor(i / batch),
       );
       const chosen = gather(tasks, owners, step, options);
-      const { images, targets } = await content(config, chosen, classes, () => 0, options);
-      return { owners, inputs: { images, ...heads[call], ...inRows(targets, [size, batch]) } };
+      const { seen, targets } = await content(config, chosen, classes, () => 0, options);
+      return { owners, inputs: { ...seen, ...heads[call], ...inRows(targets, [size, batch]) } };
     },
   };
 }
@@ -92,7 +94,7 @@ export function mixedCalls(
       const owners = all.slice(from, from + (sizes[call] ?? 0) * batch);
       const chosen = gather(tasks, all, step, options).slice(from, from + owners.length);
       const start = (owner: number) => starts[owner] ?? 0;
-      const { images, targets } = await content(config, chosen, classes, start, options);
+      const { seen, targets } = await content(config, chosen, classes, start, options);
       const shape = [1, owners.length, classes];
       const mask = new Float32Array(owners.length * classes).fill(-1e9);
       const members = new Float32Array(tasks.length * owners.length);
@@ -104,7 +106,7 @@ export function mixedCalls(
       return {
         owners,
         inputs: {
-          images,
+          ...seen,
           heads,
           mask: { shape, data: mask },
           members: { shape: [tasks.length, owners.length], data: members },
@@ -160,15 +162,15 @@ function gather(
   });
 }
 
-/** Images one after another, and rows of what the experts say of them where they are wanted. */
+/** Images, or their features, one after another, and rows of what the experts say of them where they are wanted. */
 async function content(
   config: VisionConfig,
   chosen: readonly ChosenImage[],
   classes: number,
   start: (owner: number) => number,
-  { objective, breathe }: StepInputOptions,
-): Promise<{ images: Tensor; targets: Tensor | undefined }> {
-  const shape = imageShape(config, chosen.length);
+  { objective, encoded, breathe }: StepInputOptions,
+): Promise<{ seen: Readonly<Record<string, Tensor>>; targets: Tensor | undefined }> {
+  const shape = encoded ? [chosen.length, featureSize(config)] : imageShape(config, chosen.length);
   const data = new Float32Array(elementCount(shape));
   const size = data.length / chosen.length;
   const width = { distillation: classes, representation: featureSize(config), entropy: 0, task: 0 }[
@@ -182,17 +184,20 @@ async function content(
     let end = at;
     while (end < chosen.length && chosen[end]?.task === task) end++;
     const indices = chosen.slice(at, end).map(({ index }) => index);
-    await writeImages(task.images, indices, data.subarray(at * size, end * size));
+    const place = data.subarray(at * size, end * size);
+    if (encoded)
+      indices.forEach((index, i) => place.set(rowOf(task, task.encoded, index), i * size));
+    else await writeImages(task.images, indices, place);
     indices.forEach((index, i) => {
       if (width === 0) return;
       const first = objective === 'distillation' ? start(owner) : 0;
-      targets.set(expertRow(task, index), (at + i) * width + first);
+      targets.set(rowOf(task, task.targets, index), (at + i) * width + first);
     });
     at = end;
     await breathe();
   }
   const found = width === 0 ? undefined : { shape: [chosen.length, width], data: targets };
-  return { images: { shape, data }, targets: found };
+  return { seen: { [encoded ? 'features' : 'images']: { shape, data } }, targets: found };
 }
 
 /** The input `targets` of rows, laid out as images are. */
@@ -202,10 +207,15 @@ function inRows(targets: Tensor | undefined, places: readonly number[]): { targe
   return { targets: { shape: [...places, ...shape.slice(1)], data } };
 }
 
-function expertRow({ images, targets }: AdaptationTask, index: number): Float32Array {
-  if (targets === undefined) throw new Error(`task ${images.task} has no targets of its expert`);
-  const width = targets.length / images.store.count;
-  return targets.subarray(index * width, (index + 1) * width);
+/** What `rows` hold of one image. */
+function rowOf(
+  { images }: AdaptationTask,
+  rows: Float32Array | undefined,
+  index: number,
+): Float32Array {
+  if (rows === undefined) throw new Error(`nothing is known of the images of task ${images.task}`);
+  const width = rows.length / images.store.count;
+  return rows.subarray(index * width, (index + 1) * width);
 }
 
 function classCount(task: AdaptationTask | undefined): number {

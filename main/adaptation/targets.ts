@@ -2,6 +2,7 @@
 import { imageBatch, type ImageSet } from '../data/images.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Builder } from '../graph/builder.ts';
+import { narrow } from '../graph/narrow.ts';
 import type { Program, Value } from '../graph/program.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { oneAhead } from '../lib/one-ahead.ts';
@@ -26,7 +27,7 @@ export function expertPredictions(
 ): Promise<Float32Array> {
   return outputs(
     engine,
-    expert,
+    staticModel(expert),
     images,
     options,
     new Map([['head', head.weight]]),
@@ -44,19 +45,28 @@ export function expertFeatures(
   images: ImageSet,
   options: TargetOptions,
 ): Promise<Float32Array> {
-  return outputs(engine, expert, images, options, new Map(), (_g, features) => features);
+  return encodedImages(engine, staticModel(expert), images, options);
+}
+
+/** Features [images, e] of a model of which nothing before them learns. Throws CancelledError. */
+export function encodedImages(
+  engine: Engine,
+  model: MergedModel,
+  images: ImageSet,
+  options: TargetOptions,
+): Promise<Float32Array> {
+  return outputs(engine, model, images, options, new Map(), (_g, features) => features);
 }
 
 /** One row for every image of a set: what `of` makes of its features. */
 async function outputs(
   engine: Engine,
-  expert: VisionModel,
+  model: MergedModel,
   images: ImageSet,
   { batch, signal }: TargetOptions,
   extra: TensorMap,
   of: (g: Builder, features: Value) => Value,
 ): Promise<Float32Array> {
-  const model = staticModel(expert);
   const program = outputProgram(model, batch, of);
   const executable = await engine.compile(program, new Map([...model.constants, ...extra]));
   const { count } = images.store;

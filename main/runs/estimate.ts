@@ -6,7 +6,7 @@ import type { ModelSizes } from '../adaptation/sizes.ts';
 import { resolveParameters } from '../lib/parameters.ts';
 import { elementCount } from '../lib/tensor.ts';
 import type { Reduction } from '../models/merged-model.ts';
-import { tokenCount, type VisionConfig } from '../models/vision-config.ts';
+import { featureSize, tokenCount, type VisionConfig } from '../models/vision-config.ts';
 import { visionTensors } from '../models/vit.ts';
 import { catalogueEntry } from './catalogue.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
@@ -76,7 +76,7 @@ interface Adaptive {
   readonly sets: (images: number) => { readonly adapting: number; readonly evaluating: number };
   /** Work of an image relative to the encoder alone. */
   readonly work: number;
-  /** Passes of a step: forward and, where the encoder learns, backward. */
+  /** Passes of a step through the encoder: none where it stays as it is, and images are encoded once before. */
   readonly passes: number;
   /** Whether every expert looks at the images of its task first. */
   readonly followsExperts: boolean;
@@ -91,7 +91,7 @@ function adaptiveShape(entry: RecipeMethod, shapes: RunShapes): Adaptive | undef
   const { whole } = encoderValues(shapes.config);
   const work = sizes.passes + sizes.factors / whole;
   const followsExperts = objective === 'distillation' || objective === 'representation';
-  const passes = sizes.frozen === true ? 1 : stepPasses;
+  const passes = sizes.frozen === true ? 0 : stepPasses;
   const shared = { steps, sizes, work, passes, followsExperts };
   if (reduction === undefined) {
     return { ...shared, sets: () => ({ adapting: 1, evaluating: 0 }) };
@@ -149,8 +149,10 @@ export function estimateSeconds(
   const { batch } = recipe.adaptation;
   const { work } = adaptive;
   const step = experts * (batch * work + set * adaptive.sets(batch).adapting) * adaptive.passes;
+  // Before the first step: by the experts, and by an encoder that learns nothing.
+  const before = Number(adaptive.followsExperts) + Number(adaptive.passes === 0);
   const ahead =
-    adaptive.followsExperts && adaptive.steps > 0 ? seen.reduce((sum, count) => sum + count, 0) : 0;
+    adaptive.steps > 0 ? before * seen.reduce((sum, count) => sum + count, 0) : 0;
   const calls = shapes.images.map((count) => Math.ceil(count / recipe.evaluation.batch));
   const sets = calls.reduce(
     (sum, count) => sum + count * adaptive.sets(recipe.evaluation.batch).evaluating,
@@ -217,12 +219,15 @@ function methodMemory(
   const learning = 5 * trainable;
   const tasks = tasksPerCall(config, batch, experts);
   const sets = tasks * adaptive.sets(batch).adapting;
-  // Without a backward pass the activations of one layer live at a time.
-  const living = adaptive.sizes.frozen === true ? config.layerCount : 1;
-  const activations = (tasks * adaptive.work * activationBytes(config, batch)) / living;
-  const step = activations + 2 * sets * dictionary * floatBytes;
+  const activations = tasks * adaptive.work * activationBytes(config, batch);
+  const step = adaptive.passes === 0 ? 0 : activations + 2 * sets * dictionary * floatBytes;
+  // The model's features of all images, and the experts'.
+  const encoded =
+    adaptive.passes === 0
+      ? 2 * featureSize(config) * seenImages(shapes).reduce((sum, count) => sum + count, 0)
+      : 0;
   return {
-    held: (ours + forward + backward + monitor + learning) * floatBytes,
+    held: (ours + forward + backward + monitor + learning + encoded) * floatBytes,
     // The monitor's session keeps what it once needed while the other one computes.
     working: recipe.monitor === undefined ? Math.max(step, evaluating) : step + evaluating,
   };

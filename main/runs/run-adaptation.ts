@@ -1,6 +1,5 @@
 /** The adaptation of one method: every step logged, held and saved as the person and the disk want it. */
 import {
-  adapt,
   initialState,
   type AdaptationOptions,
   type AdaptationState,
@@ -9,7 +8,8 @@ import {
 } from '../adaptation/adapt.ts';
 import type { AdaptationSettings } from '../adaptation/method.ts';
 import { StepCriterion } from '../adaptation/step-criterion.ts';
-import { expertFeatures, expertPredictions } from '../adaptation/targets.ts';
+import { encodedImages, expertFeatures, expertPredictions } from '../adaptation/targets.ts';
+import { adaptWithinMemory, type SmallerCalls } from '../adaptation/within-memory.ts';
 import type { Collapse } from '../api/report.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
@@ -30,6 +30,8 @@ export interface Adapted {
   /** Set when a person, or the guard, ended it before its last step. */
   readonly stopped: StoppedAdaptation | undefined;
   readonly collapses: readonly Collapse[];
+  /** Set when the engine had too little memory for as many tasks in a call as was planned. */
+  readonly smallerCalls?: SmallerCalls | undefined;
 }
 
 /** Routing is logged about this often during an adaptation, accuracy on the monitored sample this often. */
@@ -81,7 +83,7 @@ async function adaptSteps(
 ): Promise<Omit<Adapted, 'values'>> {
   const { engine, signal, control, inputs, recipe } = context;
   const options = adaptationOptions(model, settings, context);
-  const tasks = await adaptationTasks(settings, context);
+  const tasks = await adaptationTasks(model, settings, context);
   const { objective, guard: mode } = settings;
   const classCounts = tasks.map(({ head }) => head.weight.shape[0] ?? 0);
   const shape = { objective, classCounts, batch: recipe.adaptation.batch };
@@ -96,6 +98,7 @@ async function adaptSteps(
     const accuracy = await monitor.measure();
     await context.log({ type: 'adaptation.accuracy', method: id, step, accuracy });
   };
+  let smallerCalls: SmallerCalls | undefined;
   const end = async (by?: 'guard') => {
     if (best?.state === undefined) throw new Error('there is no best step');
     const { step: keptStep } = best.state;
@@ -104,12 +107,17 @@ async function adaptSteps(
     await context.log({ type: 'adaptation.stopped', method: id, ...stopped });
     // On disk too, so that no resumption adapts any further.
     await context.onState({ adaptation: state, stopped, collapses: guard.collapses });
-    return { stopped, collapses: guard.collapses };
+    return { stopped, collapses: guard.collapses, smallerCalls };
   };
   // Asked of an adaptation that had just ended by itself.
   control?.takeKeepBest();
   if (state.step === 0) await logAccuracy(0);
-  for await (const report of adapt(engine, model, tasks, state, options, signal)) {
+  const onSmaller = async (change: SmallerCalls) => {
+    smallerCalls = { ...change, from: smallerCalls?.from ?? change.from };
+    await context.log({ type: 'adaptation.smaller_calls', method: id, ...change });
+  };
+  const bounded = { ...options, onSmaller };
+  for await (const report of adaptWithinMemory(engine, model, tasks, state, bounded, signal)) {
     refuseDivergence(id, report);
     criterion.observe(report);
     await logStep(id, report, criterion, settings.steps, context);
@@ -137,11 +145,12 @@ async function adaptSteps(
     await control?.hold(signal);
     if (best?.state !== undefined && control?.takeKeepBest() === true) return end();
   }
-  return { stopped: undefined, collapses: guard.collapses };
+  return { stopped: undefined, collapses: guard.collapses, smallerCalls };
 }
 
 /** Labels stay behind here: adaptation is handed images, heads and what the experts make of the images. */
 async function adaptationTasks(
+  model: MergedModel,
   { objective }: AdaptationSettings,
   { inputs, engine, recipe, signal }: MethodContext,
 ): Promise<AdaptationTask[]> {
@@ -153,14 +162,14 @@ async function adaptationTasks(
     const of = {
       entropy: undefined,
       task: undefined,
-      distillation: (model: VisionModel) => expertPredictions(engine, model, unlabelled, options),
-      representation: (model: VisionModel) => expertFeatures(engine, model, images, options),
+      distillation: (own: VisionModel) => expertPredictions(engine, own, unlabelled, options),
+      representation: (own: VisionModel) => expertFeatures(engine, own, images, options),
     }[objective];
-    tasks.push(
-      of === undefined || expert === undefined
-        ? unlabelled
-        : { ...unlabelled, targets: await of(expert) },
-    );
+    const targets = expert === undefined ? undefined : await of?.(expert);
+    // What comes before modules for tasks stays as it is, so every image is encoded once.
+    const encoded =
+      model.byTask === undefined ? undefined : await encodedImages(engine, model, images, options);
+    tasks.push({ ...unlabelled, targets, encoded });
   }
   return tasks;
 }

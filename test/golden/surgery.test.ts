@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { adapt, initialState } from '../../main/adaptation/adapt.ts';
 import { addTaskVectors } from '../../main/adaptation/dictionary.ts';
 import { createSurgery, joinModules, splitModules } from '../../main/adaptation/surgery.ts';
-import { expertFeatures } from '../../main/adaptation/targets.ts';
+import { encodedImages, expertFeatures } from '../../main/adaptation/targets.ts';
 import { openEngine } from '../../main/engine/registry.ts';
 import { compileEncoder } from '../../main/evaluation/evaluate.ts';
 import { logits } from '../../main/models/head.ts';
@@ -41,11 +41,13 @@ function modulesOf(values: Awaited<ReturnType<typeof readTensors>>, part: string
 }
 
 it.each([
-  ['onnx', 3],
-  ['onnx', 2],
-  ['tfjs-wasm', 3],
-  ['reference', 3],
-] as const)('loss, modules and predictions on %s, %i tasks in a call', async (id, tasksPerCall) => {
+  ['onnx', 3, 'images'],
+  ['onnx', 2, 'images'],
+  ['onnx', 2, 'features'],
+  ['tfjs-wasm', 3, 'images'],
+  ['tfjs-wasm', 3, 'features'],
+  ['reference', 3, 'features'],
+] as const)('on %s, %i tasks in a call, from %s', async (id, tasksPerCall, from) => {
   const engine = await openEngine(id);
   const fixture = await readTensors('surgery/values');
   const shape = { experts: tasks.length, rank };
@@ -59,7 +61,13 @@ it.each([
   const own = await Promise.all(
     tasks.map(async (task, k) => {
       const expert = { config, weights: set.experts[k]! };
-      return { ...task, targets: await expertFeatures(engine, expert, task.images, { batch: 16 }) };
+      const targets = await expertFeatures(engine, expert, task.images, { batch: 16 });
+      if (from === 'images') return { ...task, targets };
+      return {
+        ...task,
+        targets,
+        encoded: await encodedImages(engine, model, task.images, { batch: 7 }),
+      };
     }),
   );
   const options = {

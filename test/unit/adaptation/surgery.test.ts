@@ -9,7 +9,7 @@ import {
 import { adaptiveMethods } from '../../../main/adaptation/methods.ts';
 import { adaptationStep } from '../../../main/adaptation/objective.ts';
 import { joinModules, splitModules } from '../../../main/adaptation/surgery.ts';
-import { expertFeatures } from '../../../main/adaptation/targets.ts';
+import { encodedImages, expertFeatures } from '../../../main/adaptation/targets.ts';
 import { compileEncoder, encoderProgram } from '../../../main/evaluation/evaluate.ts';
 import { resolveParameters } from '../../../main/lib/parameters.ts';
 import type { Tensor } from '../../../main/lib/tensor.ts';
@@ -131,15 +131,16 @@ describe('learning', () => {
     tasksPerCall: 3,
   };
 
-  async function learn(changes: Partial<AdaptationOptions>) {
+  async function learn(changes: Partial<AdaptationOptions>, once = false) {
+    const model = surgeryModel();
     const tasks: AdaptationTask[] = await Promise.all(
       sets.map(async (own, k) => {
         const expert = { config: tinyConfig, weights: set.experts[k]! };
         const targets = await expertFeatures(onnx, expert, own, { batch: 5 });
-        return { images: own, head: heads[k]!, targets };
+        const encoded = once ? await encodedImages(onnx, model, own, { batch: 5 }) : undefined;
+        return { images: own, head: heads[k]!, targets, encoded };
       }),
     );
-    const model = surgeryModel();
     const state = initialState(model);
     const losses: number[] = [];
     for await (const { loss } of adapt(onnx, model, tasks, state, { ...options, ...changes })) {
@@ -154,11 +155,16 @@ describe('learning', () => {
     expect(mean(losses.slice(-4))).toBeLessThan(0.6 * mean(losses.slice(0, 4)));
   });
 
-  it.each([{ mixed: true }, { tasksPerCall: 2 }, { mixed: true, tasksPerCall: 1 }])(
-    'is the same however images are put together: %o',
-    async (changes) => {
+  it.each([
+    [{ mixed: true }, false],
+    [{ tasksPerCall: 2 }, false],
+    [{}, true],
+    [{ mixed: true, tasksPerCall: 1 }, true],
+  ])(
+    'is the same however images are put together (%o), encoded once: %s',
+    async (changes, once) => {
       const wanted = await learn({ steps: 3 });
-      const found = await learn({ steps: 3, ...changes });
+      const found = await learn({ steps: 3, ...changes }, once);
       found.losses.forEach((loss, i) => expect(loss).toBeCloseTo(wanted.losses[i]!, 4));
       for (const [name, tensor] of wanted.values) {
         expectClose(found.values.get(name)!, tensor, 1e-3, name);
