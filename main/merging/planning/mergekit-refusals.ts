@@ -11,6 +11,28 @@ export function refuse(what: string, where: string, hint: string): never {
   throw new AppError('recipe.unsupported', { what, where, hint });
 }
 
+/** Files of mergekit's other programs, by a key that only they have. */
+const otherPrograms: ReadonlyMap<string, readonly [program: string, makes: string]> = new Map([
+  ['gate_mode', ['mergekit-moe', 'a mixture of experts']],
+  ['genome', ['mergekit-evolve', 'a search for the values of a merge']],
+]);
+
+export const isOfOtherProgram = (keys: readonly string[]): boolean =>
+  keys.some((key) => otherPrograms.has(key));
+
+/** Throws `recipe.unsupported` for a file with such keys at its top. */
+export function refuseOtherPrograms(keys: readonly string[], file: string): void {
+  for (const key of keys) {
+    const [program, makes] = otherPrograms.get(key) ?? [];
+    if (program === undefined) continue;
+    refuse(
+      `"${key}" makes it a file for ${program} (${makes ?? ''}), which is not supported`,
+      file,
+      'write "merge_method" and "models" to merge the weights of the models',
+    );
+  }
+}
+
 /** Throws `recipe.unsupported` and `recipe.invalid` for a file of the right form. */
 export function refuseUnsupported(file: MergekitFile, place: RecipePlace): void {
   if (file.modules !== undefined) {

@@ -20,7 +20,12 @@ const modelReference = z.union(
       .strictObject({
         model: modelPath,
         lora: modelPath.nullish(),
-        override_architecture: z.null().optional(),
+        override_architecture: z
+          .unknown()
+          .refine((value) => value === null, {
+            error: 'left out: names and shapes of tensors say what a model is',
+          })
+          .optional(),
       })
       .transform(({ model, lora }) => (lora ? `${model}+${lora}` : model)),
   ],

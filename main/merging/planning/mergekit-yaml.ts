@@ -4,12 +4,22 @@
  * difference is a note.
  */
 import { AppError } from '../../lib/errors.ts';
-import { parseRecipeYaml, type KeyPath, type RecipePlace } from '../../lib/recipe-yaml.ts';
+import {
+  parseRecipeYaml,
+  topLevelKeys,
+  type KeyPath,
+  type RecipePlace,
+} from '../../lib/recipe-yaml.ts';
 import type { Method } from '../method.ts';
 import { checkSettings } from './check-settings.ts';
 import { chatTemplates } from './chat-templates.ts';
 import { mergekitMethods } from './mergekit-methods.ts';
-import { mergekitMethod, refuse, refuseUnsupported } from './mergekit-refusals.ts';
+import {
+  mergekitMethod,
+  refuse,
+  refuseOtherPrograms,
+  refuseUnsupported,
+} from './mergekit-refusals.ts';
 import { mergekitSchema, type MergekitFile, type MergekitInput } from './mergekit-schema.ts';
 import type { ExpertPart, MergeRecipe, ModelPart, RecipeSlice } from './recipe.ts';
 import { mapValues, valuesOf, type ParameterSetting, type ParameterSettings } from './values.ts';
@@ -27,6 +37,7 @@ export interface MergekitTranslation {
 
 /** Reads a mergekit file; throws `recipe.*` with line and column. */
 export function parseMergekit(text: string, file: string): MergekitTranslation {
+  refuseOtherPrograms(topLevelKeys(text), file);
   const { value, place } = parseRecipeYaml(text, file, mergekitSchema);
   refuseUnsupported(value, place);
   const method = mergekitMethod(value.merge_method, place);

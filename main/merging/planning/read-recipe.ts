@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { notDownloaded } from '../../hub/local.ts';
 import { formatHubName, type HubName } from '../../hub/name.ts';
 import { topLevelKeys } from '../../lib/recipe-yaml.ts';
+import { isOfOtherProgram } from './mergekit-refusals.ts';
 import { mergekitKey, parseMergekit, type MergekitTranslation } from './mergekit-yaml.ts';
 import { mergeRecipeKey, parseMergeRecipe } from './recipe-file.ts';
 import type { MergeRecipe, ModelPart } from './recipe.ts';
@@ -11,7 +12,7 @@ import { resolveReference } from './references.ts';
 /** What kind of file a text is, by its keys; undefined for one that is no merge of weights. */
 export function mergeFileKind(text: string): 'mergekit' | 'recipe' | undefined {
   const keys = topLevelKeys(text);
-  if (keys.includes(mergekitKey)) return 'mergekit';
+  if (keys.includes(mergekitKey) || isOfOtherProgram(keys)) return 'mergekit';
   return keys.includes(mergeRecipeKey) ? 'recipe' : undefined;
 }
 

@@ -172,6 +172,16 @@ const cases: readonly FindingCase[] = [
     what: /"density" differs between tensors/,
   },
   {
+    id: 'varying_pass',
+    recipe: async () => ({
+      ...ties(fine),
+      method: 'sce',
+      parameters: { select_topk: [{ filter: 'mlp', value: 0.1 }, { value: 0.5 }] },
+    }),
+    severity: 'error',
+    what: /"select_topk" differs between tensors, but "sce" takes one share/,
+  },
+  {
     id: 'layers_out_of_range',
     recipe: async () => layersOf([0, 3]),
     what: /layers 0 to 3 are asked of .*fine, which has 2/,

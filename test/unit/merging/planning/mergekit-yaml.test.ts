@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { methods } from '../../../../main/merging/index.ts';
-import { mergekitMethods } from '../../../../main/merging/planning/mergekit-methods.ts';
+import {
+  mergekitMethods,
+  otherMergekitMethods,
+} from '../../../../main/merging/planning/mergekit-methods.ts';
 import { parseMergekit } from '../../../../main/merging/planning/mergekit-yaml.ts';
+import { mergeFileKind } from '../../../../main/merging/planning/read-recipe.ts';
 import { expectFailure } from '../../../support/app-errors.ts';
 
 const models = `
@@ -188,6 +192,41 @@ describe('what cannot be done is one error with its place', () => {
       /tokenizers agree/,
     ],
     [
+      'a padded vocabulary',
+      `${linear}tokenizer: { pad_to_multiple_of: 64 }`,
+      'recipe.unsupported',
+      /line 7, column 14, tokenizer\.pad_to_multiple_of/,
+      /tokenizers agree/,
+    ],
+    [
+      'another architecture',
+      'merge_method: linear\nmodels:\n  - model: { model: a, override_architecture: LlamaForCausalLM }',
+      'recipe.invalid',
+      /line 3, column \d+, models\[0\]\.model\.override_architecture/,
+      /left out: names and shapes/,
+    ],
+    [
+      'a mixture of experts',
+      'base_model: a\ngate_mode: hidden\nexperts: [{ source_model: b, positive_prompts: [x] }]',
+      'recipe.unsupported',
+      /^m\.yml$/,
+      /write "merge_method"/,
+    ],
+    [
+      'an evolution',
+      'genome: { models: [a, b], merge_method: linear }\ntasks: []',
+      'recipe.unsupported',
+      /^m\.yml$/,
+      /write "merge_method"/,
+    ],
+    [
+      'several merges in a file',
+      `name: first\n${linear}---\nname: second${linear}`,
+      'recipe.unreadable',
+      /line \d+/,
+      /indentation/,
+    ],
+    [
       'two tokenizers',
       `${linear}tokenizer: { source: base }\ntokenizer_source: base`,
       'recipe.invalid',
@@ -308,6 +347,17 @@ describe('what cannot be done is one error with its place', () => {
     ],
     ['no YAML', 'merge_method: [', 'recipe.unreadable', /line 1/, /indentation/],
   ];
+
+  test.each(otherMergekitMethods)('mergekit’s method %s', async (id) => {
+    const text = `merge_method: ${id}${models}`;
+    const failure = await expectFailure(() => parseMergekit(text, 'm.yml'), 'recipe.unsupported');
+    expect(failure.what).toContain(`"${id}" is not available here`);
+  });
+
+  test('files of its other programs are taken for files of mergekit', () => {
+    expect(mergeFileKind('gate_mode: random')).toBe('mergekit');
+    expect(mergeFileKind('genome: {}')).toBe('mergekit');
+  });
 
   test.each(cases)('%s', async (_, text, code, where, hint) => {
     const failure = await expectFailure(() => parseMergekit(text, 'm.yml'), code as never);
