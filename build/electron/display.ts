@@ -19,18 +19,22 @@ const START_LIMIT_MS = 20_000;
 
 /** Starts Xvfb on a number it finds free itself. Throws when Xvfb is not installed. */
 export async function startVirtualDisplay(size = '2600x1500'): Promise<VirtualDisplay> {
-  // With -displayfd the server picks the number and tells it once it is ready.
+  // With -displayfd the server picks the number and tells it once it is ready. It ends when the pipe to it does, so
+  // also when this process is killed, as test runners do with theirs.
   const server = spawn(
-    'Xvfb',
-    ['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset'],
-    { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
+    'sh',
+    [
+      ...['-c', 'command -v Xvfb >/dev/null || exit; Xvfb "$@" & cat; kill $!', 'sh'],
+      ...['-displayfd', '3', '-screen', '0', `${size}x24`, '-nolisten', 'tcp', '-noreset'],
+    ],
+    { stdio: ['pipe', 'ignore', 'ignore', 'pipe'] },
   );
   const display = await new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => {
-      server.kill();
+      server.stdin.end();
       reject(new Error('Xvfb did not start in time'));
     }, START_LIMIT_MS);
-    server.on('error', () => {
+    server.on('exit', () => {
       clearTimeout(timer);
       reject(new Error('no display, and Xvfb is not installed (build/bootstrap.sh installs it)'));
     });
@@ -39,15 +43,12 @@ export async function startVirtualDisplay(size = '2600x1500'): Promise<VirtualDi
       resolve(`:${data.toString().trim()}`);
     });
   });
-  // It ends with this process, also when nobody stops it.
-  const stop = (): void => {
-    process.off('exit', stop);
-    server.kill();
-  };
-  process.on('exit', stop);
+  // Nothing of it keeps this process from ending.
   server.unref();
-  const pipe = server.stdio[3];
-  if (pipe !== null && pipe !== undefined && 'unref' in pipe) (pipe.unref as () => void)();
+  for (const pipe of [server.stdio[0], server.stdio[3]]) {
+    if (pipe !== null && pipe !== undefined && 'unref' in pipe) (pipe.unref as () => void)();
+  }
+  const stop = (): void => void server.stdin.end();
   return { display, stop };
 }
 
