@@ -67,7 +67,7 @@ async function outputs(
   extra: TensorMap,
   of: (g: Builder, features: Value) => Value,
 ): Promise<Float32Array> {
-  const program = outputProgram(model, batch, of);
+  const program = narrow(outputProgram(model, batch, of));
   const executable = await engine.compile(program, new Map([...model.constants, ...extra]));
   const { count } = images.store;
   let rows = new Float32Array();
