@@ -4,6 +4,7 @@
  * and labels that could be learned from never do.
  */
 import { compareContract } from './compare.ts';
+import { enginesContract } from './engines.ts';
 import { experimentsContract } from './experiments.ts';
 import { exportsContract } from './exports.ts';
 import { hubContract } from './hub.ts';
@@ -18,6 +19,7 @@ import { weightsContract } from './weights.ts';
 export const contract = {
   project: projectContract,
   merge: mergeContract,
+  engines: enginesContract,
   runs: runsContract,
   routing: routingContract,
   compare: compareContract,

@@ -1,5 +1,6 @@
 /** The whole contract, implemented. */
 import { compareHandlers } from './compare.ts';
+import { enginesHandlers } from './engines.ts';
 import { experimentsHandlers } from './experiments.ts';
 import { exportsHandlers } from './exports.ts';
 import { hubHandlers } from './hub/handlers.ts';
@@ -15,6 +16,7 @@ import { weightsHandlers } from './weights/handlers.ts';
 export const router = implementer.router({
   project: projectHandlers,
   merge: mergeHandlers,
+  engines: enginesHandlers,
   runs: runsHandlers,
   routing: routingHandlers,
   compare: compareHandlers,

@@ -1,9 +1,6 @@
 /** `mergewright engines install tensorflow` and `… remove tensorflow`. */
 import { tensorflowFolder, type NativeVariant } from '../../engine/tfjs/installation.ts';
-import { HubClient } from '../../hub/client.ts';
-import { indexSettings } from '../../hub/index-settings.ts';
-import { offlineBySetting, readSavedSettings } from '../../hub/saved-settings.ts';
-import { hubSettings } from '../../hub/settings.ts';
+import { withIndexClient } from '../../hub/index-client.ts';
 import { planTensorflow, type InstallPlan } from '../../setup/plan.ts';
 import {
   installTensorflow,
@@ -29,10 +26,7 @@ export async function installEngine(
   { variant, dryRun }: InstallChoices,
   { signal, progress }: CommandContext,
 ): Promise<CommandResult> {
-  const saved = await readSavedSettings();
-  const settings = hubSettings({ offline: offlineBySetting(saved) });
-  const client = new HubClient(indexSettings(settings));
-  try {
+  return withIndexClient(async (client) => {
     progress.start('Asking the index', 0, 'packages');
     const plan = await planTensorflow(client, { variant, folder: tensorflowFolder(), signal });
     progress.abandon();
@@ -54,9 +48,7 @@ export async function installEngine(
       text: `native TensorFlow ${installation.tensorflow} is installed in ${plan.folder}\n"mergewright engines" measures it, "mergewright engines remove tensorflow" removes it`,
       json: { folder: plan.folder, installation },
     };
-  } finally {
-    await client.close();
-  }
+  });
 }
 
 function describe(plan: InstallPlan, index: string): string[] {

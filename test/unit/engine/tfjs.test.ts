@@ -241,7 +241,7 @@ describe('the files of its package', () => {
   it('register the kernels that programs use with the core of this process', ({ skip }) => {
     const folder = nodePackageFolder();
     if (folder === undefined) skip('npm left out the optional package of native TensorFlow');
-    const { NodeJSKernelBackend } = loadNodePackage(folder);
+    const { NodeJSKernelBackend } = loadNodePackage(folder!);
     expect(NodeJSKernelBackend.prototype).toBeInstanceOf(tf.KernelBackend);
     for (const name of ['BatchMatMul', 'Erf', 'Sum', 'Transpose']) {
       expect(tf.getKernel(name, 'tensorflow'), name).toMatchObject({ kernelName: name });
