@@ -65,6 +65,8 @@ export const methodReportSchema = z.strictObject({
   stoppedAt: count.optional(),
   /** The step whose parameters were kept then: the best one by a criterion that needs no labels. */
   keptStep: count.optional(),
+  /** Tasks that shared a call of the engine: as planned, and after it had run out of memory. */
+  smallerCalls: z.strictObject({ step: count, from: count, to: count }).optional(),
   /** Who ended it, where it was the guard; a person's result is not the recipe's. */
   stoppedBy: z.literal('guard').optional(),
   /** Collapses that the guard noticed, in order. */

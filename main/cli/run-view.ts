@@ -17,6 +17,7 @@ import type { Progress } from './progress.ts';
 import { renderCurve } from './sparkline.ts';
 import { renderResults } from './table.ts';
 import { collapseText } from './collapse.ts';
+import { smallerCallsText } from './smaller-calls.ts';
 import { padEnd, type Terminal } from './terminal.ts';
 
 const verbs = { merging: 'merging', adapting: 'adapting', evaluating: 'evaluating' } as const;
@@ -55,6 +56,9 @@ export function watchJob(
       if (event.type === 'method.started') losses.length = 0;
       if (event.type === 'adaptation.collapsed') {
         progress.log(`${padEnd(event.method, 16)} ${collapseText(event)}`);
+      }
+      if (event.type === 'adaptation.smaller_calls') {
+        progress.log(`${padEnd(event.method, 16)} ${smallerCallsText(event)}`);
       }
     },
     onExport: (format: ExportFormat, stage: ExportStage) => {

@@ -1,6 +1,7 @@
 /** The results of a run as a table: a row for each method, a column for each task. */
 import { isMerged, type MethodReport, type Report } from '../runs/report.ts';
 import { collapseText } from './collapse.ts';
+import { smallerCallsText } from './smaller-calls.ts';
 import { displayWidth, padEnd, padStart, paint, shorten, wrap, type Terminal } from './terminal.ts';
 
 interface Column {
@@ -178,6 +179,9 @@ function protocolNotes(report: Report): string[] {
       : [`Batches of mixed tasks: ${batches.filter(Boolean).join(', ')}.`]),
     ...report.methods.flatMap(({ title, collapses = [] }) =>
       collapses.map((collapse) => `${title}, ${collapseText(collapse)}.`),
+    ),
+    ...report.methods.flatMap(({ title, smallerCalls }) =>
+      smallerCalls === undefined ? [] : [`${title}: ${smallerCallsText(smallerCalls)}.`],
     ),
   ];
 }

@@ -68,6 +68,14 @@ export const runEventSchema = z.discriminatedUnion('type', [
     by: z.literal('guard').optional(),
   }),
   z.strictObject({
+    type: z.literal('adaptation.smaller_calls'),
+    method: z.string(),
+    /** The engine ran out of memory in this step: from then on `to` tasks share a call instead of `from`. */
+    step: index,
+    from: index,
+    to: index,
+  }),
+  z.strictObject({
     type: z.literal('adaptation.collapsed'),
     method: z.string(),
     ...collapseSchema.shape,

@@ -148,7 +148,7 @@ async function evaluateAll(
 function reportOf(
   entry: RecipeMethod,
   prepared: PreparedMethod | undefined,
-  { stopped, collapses }: Adapted,
+  { stopped, collapses, smallerCalls }: Adapted,
   evaluations: readonly TaskEvaluation[],
   recipe: Recipe,
 ): MethodReport {
@@ -174,6 +174,7 @@ function reportOf(
     ...(prepared === undefined ? {} : { modelParameters: prepared.modelParameters }),
     ...(stopped === undefined ? {} : { stoppedAt: stopped.step, keptStep: stopped.keptStep }),
     ...(stopped?.by === undefined ? {} : { stoppedBy: stopped.by }),
+    ...(smallerCalls && { smallerCalls }),
     ...(collapses.length === 0 ? {} : { collapses: [...collapses] }),
     perClass: Object.fromEntries(evaluations.map((e) => [e.task, perClassAccuracy(e.confusion)])),
     confusion: Object.fromEntries(

@@ -75,6 +75,11 @@ function protocolNotes({ title, runTitle, result, report }: Model): string[] {
     ...(report.mixed?.evaluation === true
       ? [`“${runTitle}” was measured in batches of mixed tasks.`]
       : []),
+    ...(result.smallerCalls === undefined
+      ? []
+      : [
+          `While ${title} adapted, the device ran out of memory: ${result.smallerCalls.to} of ${result.smallerCalls.from} tasks shared a call from step ${result.smallerCalls.step} on, which gives the same sum.`,
+        ]),
     ...(collapsed.length > 0
       ? [
           `While ${title} adapted, its predictions on ${listText(collapsed)} collapsed to few classes.`,

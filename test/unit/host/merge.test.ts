@@ -23,7 +23,7 @@ describe('methods and engines', () => {
   });
 
   it('are listed with reasons and, when asked, speeds', async () => {
-    const { client } = startHost();
+    const { client } = await hostWithProject();
     const engines = await client.merge.engines({ measure: false });
     expect(engines.find(({ id }) => id === 'onnx')).toMatchObject({
       available: true,
