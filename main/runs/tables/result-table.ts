@@ -82,11 +82,21 @@ function measuredOf(runs: readonly TableRun[], experiment: Experiment | undefine
         report,
         title: `${method?.title ?? rowTitle(run.recipe, report, method)}${endText(report)}`,
         origin: method?.origin ?? report.id,
-        label: variant?.label ?? (runs.length === 1 ? '' : run.id),
+        label: labelOf(run, variant?.label ?? (runs.length === 1 ? '' : run.id)),
         at: { ...variant?.set, ...Object.fromEntries(varied) },
       };
     });
   });
+}
+
+/** What a run is called among others: its name, and the tasks that its merges have not seen. */
+function labelOf(run: TableRun, name: string): string {
+  const unseen = unseenOf(run);
+  return unseen.length === 0 ? name : `${name} (unseen: ${unseen.join(', ')})`.trimStart();
+}
+
+function unseenOf({ report }: TableRun): string[] {
+  return report.taskDetails.flatMap(({ id, unseen }) => (unseen === true ? [id] : []));
 }
 
 /** The title of the method without what tells the values of one row apart. */
@@ -122,6 +132,8 @@ function withTitles(
 }
 
 function notesOf(runs: readonly TableRun[], rows: readonly TableRow[]): string[] {
+  // Where there are several, their rows are headed by these.
+  const unseen = runs.length === 1 ? runs.flatMap(unseenOf) : [];
   const engines = new Set(
     runs.map(({ report: { engine } }) => `${engine.title}, ${engine.device}, threads: ${engine.threads}`),
   );
@@ -129,6 +141,9 @@ function notesOf(runs: readonly TableRun[], rows: readonly TableRow[]): string[]
   const data = new Set(runs.map(({ report }) => report.adaptationData));
   return [
     `Accuracy in %. Engine: ${[...engines].join('; ')}. Seed ${[...seeds].join(', ')}. Adapted to ${[...data].join('; ')}.`,
+    ...(unseen.length === 0
+      ? []
+      : [`Unseen, only measured: ${unseen.join(', ')}. No merge had their experts or images.`]),
     ...(rows.some(({ collapsed }) => collapsed.some(Boolean))
       ? ['‡: predictions on a task came to collapse to few of its classes while the method adapted.']
       : []),

@@ -117,6 +117,16 @@ describe('a table of tasks', () => {
     expect(sources[0]).toContain('ViT-L/14');
   });
 
+  it('says which tasks were not seen', () => {
+    const [first, second] = run.report.taskDetails;
+    const report = { ...run.report, taskDetails: [first!, { ...second!, unseen: true as const }] };
+    const hidden = { ...run, report };
+    expect(makeTable([hidden]).notes[1]).toContain('Unseen, only measured: two.');
+    const { rows, columns } = makeTable([run, { ...hidden, id: 'tried-0002' }]);
+    expect(columns.map(({ heading }) => heading)).toContain('unseen');
+    expect(rows.at(-1)?.section).toBe('tried-0002 (unseen: two)');
+  });
+
   it('tells the runs apart that it holds', () => {
     const { rows } = makeTable([run, { ...run, id: 'tried-0002' }]);
     expect(new Set(rows.map(({ section }) => section))).toEqual(
