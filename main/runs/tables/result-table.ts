@@ -19,12 +19,15 @@ import { publishedFor, type PublishedTable } from './published.ts';
 import type { Measured, ResultTable, TableRow, TableRun } from './table.ts';
 import { taskTable } from './task-table.ts';
 
-/** The bundled experiment that all runs belong to by the names of their recipes; undefined where there is none. */
+/** The bundled experiment that all runs belong to by the names of their recipes and methods; undefined where there is none. */
 export function experimentOf(runs: readonly TableRun[]): Experiment | undefined {
   if (runs.length === 0) return undefined;
   return experiments.find((experiment) => {
-    const names = new Set(runNames(experiment).keys());
-    return runs.every(({ recipe }) => names.has(recipe.name));
+    const names = runNames(experiment);
+    const ids = new Set(methodVariants(experiment).map(({ id }) => id));
+    return runs.every(
+      ({ recipe }) => names.has(recipe.name) && recipe.methods.every(({ id }) => ids.has(id)),
+    );
   });
 }
 

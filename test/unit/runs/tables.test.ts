@@ -224,9 +224,11 @@ describe('a table over what is varied', () => {
 });
 
 describe('the experiment of runs', () => {
-  it('is told by the names of their recipes', () => {
+  it('is told by the names of their recipes and methods', () => {
     expect(experimentOf([runOf('unseen-1', [{ id: 'ties', accuracy: [1, 1] }])])?.name).toBe('unseen');
     expect(experimentOf([runOf('mine', [{ id: 'ties', accuracy: [1, 1] }])])).toBeUndefined();
+    expect(experimentOf([runOf('unseen-1', [{ id: 'dare_ties', accuracy: [1, 1] }])])).toBeUndefined();
+    expect(experimentOf([])).toBeUndefined();
   });
 });
 
