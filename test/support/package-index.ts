@@ -19,6 +19,8 @@ export interface PackageIndex {
   cutAfter: number | undefined;
   /** Sent instead of the file, in the same length. */
   flipped: boolean;
+  /** Files are sent when it settles. */
+  held: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -43,23 +45,25 @@ export async function startPackageIndex(): Promise<PackageIndex> {
       response.writeHead(404).end();
       return;
     }
-    const [, from = '0', to = ''] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
-    const end = to === '' ? content.length : Number(to) + 1;
-    const body = Buffer.from(content.subarray(Number(from), end));
-    if (index.flipped) body[0] = (body[0] ?? 0) ^ 1;
-    response.writeHead(range === undefined ? 200 : 206, {
-      'content-length': body.length,
-      ...(range && {
-        'content-range': `bytes ${from}-${String(end - 1)}/${String(content.length)}`,
-      }),
+    void index.held.then(() => {
+      const [, from = '0', to = ''] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
+      const end = to === '' ? content.length : Number(to) + 1;
+      const body = Buffer.from(content.subarray(Number(from), end));
+      if (index.flipped) body[0] = (body[0] ?? 0) ^ 1;
+      response.writeHead(range === undefined ? 200 : 206, {
+        'content-length': body.length,
+        ...(range && {
+          'content-range': `bytes ${from}-${String(end - 1)}/${String(content.length)}`,
+        }),
+      });
+      const { cutAfter } = index;
+      if (cutAfter === undefined || body.length <= cutAfter) {
+        response.end(body);
+        return;
+      }
+      index.cutAfter = undefined;
+      response.write(body.subarray(0, cutAfter), () => request.socket.destroy());
     });
-    const { cutAfter } = index;
-    if (cutAfter === undefined || body.length <= cutAfter) {
-      response.end(body);
-      return;
-    }
-    index.cutAfter = undefined;
-    response.write(body.subarray(0, cutAfter), () => request.socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
@@ -70,6 +74,7 @@ export async function startPackageIndex(): Promise<PackageIndex> {
     form: 'json',
     cutAfter: undefined,
     flipped: false,
+    held: Promise.resolve(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
