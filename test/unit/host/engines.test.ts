@@ -68,5 +68,5 @@ it('is done once at a time', async ({ skip }) => {
   const second = await client.engines.installTensorflow({ gpu: false });
   await expectFailed(second.next(), 'engine.install_busy');
   release();
-  await first.return?.();
+  await first.return();
 });
