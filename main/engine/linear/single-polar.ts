@@ -5,7 +5,7 @@
  */
 import { normalGramOf } from './gram.ts';
 import { inverseCholesky } from './inverse-cholesky.ts';
-import { startOf } from './chebyshev-filter.ts';
+import { residualNorms, startOf } from './chebyshev-filter.ts';
 import {
   columnNorms,
   combined,
@@ -43,8 +43,8 @@ const steps = polarSteps(lifted(1e-4, weights), ROUGH);
 const moreSteps = polarSteps(0.4, ROUGH);
 const MORE = 2;
 
-/** Directions that are lifted one by one, and what must have come of their singular values. */
-const FEW = { count: 16, least: 0.03 } as const;
+/** Directions that are lifted one by one, what must have come of their singular values, and by how much each may turn. */
+const FEW = { count: 16, least: 0.03, turn: 2e-5 } as const;
 
 /** Of ‖XᵀX − I‖ for each column, before the last step. */
 const NEARLY_ORTHONORMAL = 3e-4;
@@ -110,7 +110,7 @@ async function squarePolar(
 
 /**
  * X V diag(1/σ) Vᵀ instead of X V Vᵀ for the directions V of the smallest singular values, which are all that D = XᵀX − I has:
- * one step of power iteration with D finds them. `undefined` where they are too small.
+ * a few steps of power iteration with D find them. `undefined` where they are too many or too small.
  */
 async function liftedFew(
   { multiply, chain }: Products,
@@ -123,16 +123,21 @@ async function liftedFew(
     basis = await orthonormalBasis(multiply, await multiply(d, basis));
     if (basis === undefined) return undefined;
   }
-  const inner = await multiply(basis, await multiply(d, basis), { a: true });
-  const { vectors } = await symmetricEigen(multiply, inner);
+  const along = await multiply(d, basis);
+  const inner = await multiply(basis, along, { a: true });
+  const { values, vectors } = await symmetricEigen(multiply, inner);
   const v = await multiply(basis, vectors);
+  const misses = residualNorms(v, await multiply(along, vectors), values);
   const image = toDouble(await chain(plain, { a: x, b: toSingle(v) }));
   const sigma = columnNorms(image);
-  if (!sigma.every((value) => value >= FEW.least)) return undefined;
-  const change = scaleColumns(
-    image,
-    sigma.map((value) => 1 / value - 1),
-  );
+  const lags = (i: number) => Math.abs(values[i]!) > 8 * ROUGH;
+  const rises = sigma.map((value, i) => (lags(i) ? 1 / value - 1 : 0));
+  for (const [i, value] of sigma.entries()) {
+    // Where there are more than these, V are not singular vectors, and would turn the polar factor.
+    const turn = Math.abs((rises[i]! * misses[i]!) / values[i]!);
+    if (lags(i) && !(value >= FEW.least && turn <= FEW.turn)) return undefined;
+  }
+  const change = scaleColumns(image, rises);
   return chain(added, { a: toSingle(change), b: toSingle(v), x });
 }
 
