@@ -31,7 +31,7 @@ export async function startVirtualDisplay(size = '2600x1500'): Promise<VirtualDi
   );
   const display = await new Promise<string>((resolve, reject) => {
     const timer = setTimeout(() => {
-      server.stdin.end();
+      server.stdin?.end();
       reject(new Error('Xvfb did not start in time'));
     }, START_LIMIT_MS);
     server.on('exit', () => {
@@ -48,7 +48,7 @@ export async function startVirtualDisplay(size = '2600x1500'): Promise<VirtualDi
   for (const pipe of [server.stdio[0], server.stdio[3]]) {
     if (pipe !== null && pipe !== undefined && 'unref' in pipe) (pipe.unref as () => void)();
   }
-  const stop = (): void => void server.stdin.end();
+  const stop = (): void => void server.stdin?.end();
   return { display, stop };
 }
 
