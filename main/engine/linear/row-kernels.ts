@@ -29,7 +29,7 @@ import {
 } from '../../lib/wasm.ts';
 
 /** Values that are worked on at a time; rows are padded to a multiple. */
-export const LANES = 4;
+const LANES = 4;
 const BYTES = 8;
 const STEP = LANES * BYTES;
 

@@ -21,7 +21,7 @@ interface Work {
   readonly factors: Float64Array;
 }
 
-export interface SmallEigen {
+interface SmallEigen {
   /** In no order. */
   readonly values: Float64Array;
   /** Row i belongs to value i. */
