@@ -36,7 +36,7 @@ export const bindingPath = join('lib', 'tensorflow', 'tfjs_binding.node');
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The folder of engines that a person installed; MERGEWRIGHT_ENGINES names another one. */
-export function enginesFolder(env: Environment = process.env): string {
+function enginesFolder(env: Environment = process.env): string {
   const named = env['MERGEWRIGHT_ENGINES'] ?? '';
   if (named !== '') return named;
   const data = env['XDG_DATA_HOME'] ?? env['LOCALAPPDATA'] ?? join(homedir(), '.local', 'share');
