@@ -1,11 +1,9 @@
 /** The arithmetic of one thread: reads ranges of tensors, runs the method, rounds, writes. */
 import { crc32 } from 'node:zlib';
-import { NotRepresentable } from '../../checkpoints/convert.ts';
 import { bitsPerElement } from '../../checkpoints/dtype.ts';
 import { checkpointError } from '../../checkpoints/fail.ts';
-import { findNonFinite } from '../../checkpoints/half.ts';
 import type { OutputDType } from '../../checkpoints/writer.ts';
-import { AppError } from '../../lib/errors.ts';
+import type { AppError } from '../../lib/errors.ts';
 import { createProducts } from '../../engine/onnx/product-chain.ts';
 import { createLinearAlgebra, type LinearAlgebra } from '../linear-algebra.ts';
 import { refuseNonFinite } from '../merge-groups.ts';
@@ -21,29 +19,9 @@ import type {
   Tasks,
   WrittenPiece,
 } from './protocol.ts';
-import { StoredReader } from './stored-reader.ts';
-import { decoderOf, encoderOf } from './values.ts';
-
-/** Buffers that are used again and again; each grows to the largest size asked for. */
-class Scratch {
-  readonly #buffers = new Map<string, ArrayBuffer>();
-
-  bytes(slot: string, count: number): Uint8Array {
-    return new Uint8Array(this.#buffer(slot, count), 0, count);
-  }
-
-  floats(slot: string, count: number): Float32Array {
-    return new Float32Array(this.#buffer(slot, count * 4), 0, count);
-  }
-
-  #buffer(slot: string, bytes: number): ArrayBuffer {
-    const known = this.#buffers.get(slot);
-    if (known !== undefined && known.byteLength >= bytes) return known;
-    const buffer = new ArrayBuffer(Math.ceil(bytes / 8) * 8);
-    this.#buffers.set(slot, buffer);
-    return buffer;
-  }
-}
+import { Scratch } from './scratch.ts';
+import { TensorReader } from './tensor-reader.ts';
+import { encoderOf } from './values.ts';
 
 type Request<Kind extends keyof Tasks> = Tasks[Kind]['request'];
 type GroupRequest = Request<'mergeToMemory'>;
@@ -51,12 +29,13 @@ type GroupRequest = Request<'mergeToMemory'>;
 export class MergeThread {
   readonly #data: MergeThreadData;
   readonly #method: Method;
-  readonly #reader = new StoredReader();
   readonly #output = new OutputFiles();
   readonly #scratch = new Scratch();
+  readonly #reader = new TensorReader(this.#scratch);
   /** Of passes free of order, by their number. */
   readonly #tallies = new Map<number, unknown>();
   readonly #linear: LinearAlgebra;
+  /** Of the passes so far; the first of them has seen all values that are merged. */
   #prepared: unknown;
   /** Of the last weights asked for. */
   #kernel: { readonly key: string; readonly kernel: CombineKernel } | undefined;
@@ -121,19 +100,17 @@ export class MergeThread {
   async cast({ from, shape, range, dtype, to }: Request<'cast'>): Promise<WrittenPiece> {
     const writer = this.#writer(to);
     for (const tile of tilesOf('value', shape, range, this.#data.tileValues)) {
-      const values = await this.#read(from, tile, 'base');
+      const values = await this.#reader.values(from, tile, 'base');
       writer.add(this.#encode(dtype, values, () => overflow(dtype, to.file, from.tensor)));
     }
     return writer.written;
   }
 
   async copy({ from, begin, end, to }: Request<'copy'>): Promise<WrittenPiece> {
-    const { file, identity, begin: start } = from.location;
     const writer = this.#writer(to);
     for (let at = begin; at < end; at += COPY_BYTES) {
       const bytes = this.#scratch.bytes('stored', Math.min(COPY_BYTES, end - at));
-      await this.#reader.read(file, identity, bytes, start + at);
-      if (from.temporary) this.#reader.close(file);
+      await this.#reader.bytes(from, bytes, at);
       writer.add(bytes);
     }
     return writer.written;
@@ -158,11 +135,8 @@ export class MergeThread {
     { begin, end }: Range,
   ): Promise<Uint8Array | undefined> {
     const byteLength = (end - begin) * 2;
-    for (const [index, { location, temporary }] of experts.entries()) {
-      const { file, identity, begin: start } = location;
-      const target = kernel.input(index, byteLength);
-      await this.#reader.read(file, identity, target, start + begin * 2);
-      if (temporary) this.#reader.close(file);
+    for (const [index, expert] of experts.entries()) {
+      await this.#reader.bytes(expert, kernel.input(index, byteLength), begin * 2);
     }
     return kernel.combine(byteLength);
   }
@@ -197,51 +171,18 @@ export class MergeThread {
   /** The tiles of a range; each is gone when the next is asked for. */
   async *#groups(request: GroupRequest): AsyncGenerator<Group> {
     const { name, shape, base, experts } = request;
+    const seen = this.#prepared !== undefined;
     for (const tile of this.#tiles(request)) {
       const values: Float32Array[] = [];
       for (const [index, expert] of experts.entries()) {
-        values.push(await this.#read(expert, tile, `expert ${index}`));
+        values.push(await this.#reader.values(expert, tile, `expert ${index}`, seen));
       }
       const origin =
         base === undefined
           ? this.#scratch.floats('zeros', tile.end - tile.begin)
-          : await this.#read(base, tile, 'base');
+          : await this.#reader.values(base, tile, 'base', seen);
       yield { name, shape, offset: tile.begin, base: origin, experts: values };
     }
-  }
-
-  async #read(from: LocatedTensor, { begin, end }: Range, slot: string): Promise<Float32Array> {
-    const { file, identity, dtype, begin: start } = from.location;
-    const decode = decoderOf(dtype);
-    const fault = { file: from.checkpoint, tensor: from.tensor };
-    if (decode === undefined) {
-      throw checkpointError('checkpoint.dtype_unsupported', {
-        ...fault,
-        what: `${dtype} has no conversion to fp32`,
-        hint: 'save the checkpoint as F32, F16 or BF16 first',
-      });
-    }
-    const width = bitsPerElement(dtype) / 8;
-    const bytes = this.#scratch.bytes('stored', (end - begin) * width);
-    await this.#reader.read(file, identity, bytes, start + begin * width);
-    if (from.temporary) this.#reader.close(file);
-    const values = this.#scratch.floats(slot, end - begin);
-    try {
-      if (decode(bytes, values)) return values;
-    } catch (error) {
-      if (!(error instanceof NotRepresentable)) throw error;
-      throw checkpointError('checkpoint.value_not_representable', {
-        ...fault,
-        what: `${error.message} at index ${begin + error.index} cannot be expressed in fp32`,
-        hint: 'leave this tensor out of the merge, or save it as F32',
-      });
-    }
-    const { count, firstIndex } = findNonFinite(values);
-    throw new AppError('merge.non_finite', {
-      what: `${count} of ${values.length} values looked at are NaN or infinite, the first at index ${begin + firstIndex}`,
-      where: `tensor "${from.tensor}" of ${from.checkpoint}`,
-      hint: 'leave this checkpoint out, or fetch or save it again: its training has probably diverged',
-    });
   }
 
   #encode(dtype: OutputDType, values: Float32Array, fault: () => unknown): Uint8Array {

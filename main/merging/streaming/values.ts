@@ -9,21 +9,19 @@ import { FormatKernel } from '../kernels/format-kernel.ts';
 let shared: FormatKernel | undefined;
 const kernel = (): FormatKernel => (shared ??= new FormatKernel());
 
+export function allFinite(values: Float32Array): boolean {
+  return kernel().isFinite(values);
+}
+
 /** Converts to fp32; returns whether all values are finite. `bytes` begin at a multiple of eight. */
 type Decode = (bytes: Uint8Array, target: Float32Array) => boolean;
 
 const floatsIn = ({ buffer, byteOffset, byteLength }: Uint8Array): Float32Array =>
   new Float32Array(buffer, byteOffset, byteLength / Float32Array.BYTES_PER_ELEMENT);
 
-/** How stored bytes of a dtype become fp32; undefined where they cannot. It may throw NotRepresentable. */
+/** How stored bytes of a dtype, F32 among them, become fp32; undefined where they cannot. It may throw NotRepresentable. */
 export function decoderOf(dtype: DType): Decode | undefined {
   if (dtype === 'BF16') return (bytes, target) => kernel().decode(bytes, target);
-  if (dtype === 'F32') {
-    return (bytes, target) => {
-      target.set(floatsIn(bytes));
-      return kernel().isFinite(target);
-    };
-  }
   const convert = converterOf(dtype);
   if (convert === undefined) return undefined;
   return (bytes, target) => {
