@@ -11,7 +11,7 @@ const HEAP_MB = 3_584;
 
 /** What engines and downloads read; nothing else of the user's environment is handed on. */
 const environment =
-  /^(PATH|HOME|USERPROFILE|LANG|LC_ALL|TZ|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|LOCALAPPDATA|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|VK_ICD_FILENAMES|OMP_NUM_THREADS|MERGEWRIGHT_\w+|XDG_(CACHE|CONFIG)_HOME|HF_(HOME|HUB_CACHE|HUB_OFFLINE|ENDPOINT|TOKEN|TOKEN_PATH)|HUGGINGFACE_HUB_CACHE|TRANSFORMERS_OFFLINE|((HTTPS?|ALL|NO)_PROXY)|((https?|all|no)_proxy)|NODE_EXTRA_CA_CERTS)$/;
+  /^(PATH|HOME|USERPROFILE|LANG|LC_ALL|TZ|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|LOCALAPPDATA|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|VK_ICD_FILENAMES|VK_DRIVER_FILES|XDG_DATA_DIRS|OMP_NUM_THREADS|MERGEWRIGHT_\w+|XDG_(CACHE|CONFIG)_HOME|HF_(HOME|HUB_CACHE|HUB_OFFLINE|ENDPOINT|TOKEN|TOKEN_PATH)|HUGGINGFACE_HUB_CACHE|TRANSFORMERS_OFFLINE|((HTTPS?|ALL|NO)_PROXY)|((https?|all|no)_proxy)|NODE_EXTRA_CA_CERTS)$/;
 
 /** Words for https://www.electronjs.org/docs/latest/api/app#event-child-process-gone. */
 const reasons: Readonly<Record<string, string>> = {
@@ -33,7 +33,8 @@ function minimalEnvironment(): Record<string, string> {
   const kept = Object.entries(process.env).filter(
     (entry): entry is [string, string] => environment.test(entry[0]) && entry[1] !== undefined,
   );
-  return Object.fromEntries(kept);
+  // Whether the binary may also be started as Node, which the package forbids.
+  return { ...Object.fromEntries(kept), MERGEWRIGHT_PACKAGED: app.isPackaged ? '1' : '0' };
 }
 
 /** Starts a compute process in a folder of its own. */

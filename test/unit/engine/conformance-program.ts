@@ -6,9 +6,12 @@
 import { adapt, initialState } from '../../../main/adaptation/adapt.ts';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
 import type { Engine } from '../../../main/engine/engine.ts';
+import { inThisProcess, tryProvider } from '../../../main/engine/onnx/probe.ts';
 import { openEngine, type EngineListingId } from '../../../main/engine/registry.ts';
 import { createReferenceEngine } from '../../../main/engine/reference/engine.ts';
+import { Builder } from '../../../main/graph/builder.ts';
 import { gradient } from '../../../main/graph/gradient.ts';
+import { AppError } from '../../../main/lib/errors.ts';
 import { randomStream } from '../../../main/lib/random.ts';
 import type { Tensor } from '../../../main/lib/tensor.ts';
 import { expertSet, randomHead, tinyConfig } from '../../support/tiny-models.ts';
@@ -140,6 +143,30 @@ for (const reduction of all ? (['per-sample', 'batch-mean'] as const) : (['batch
     }
     return { shape: [losses.length], data: Float32Array.from(losses) };
   }
+}
+if (engine.description.adapter?.software === true) {
+  // As the packaged application tries it.
+  const here = await tryProvider('webgpu', inThisProcess);
+  const found = here.runs && here.adapter?.software === true;
+  report('this process finds the card too', found ? 0 : Infinity, 0);
+}
+// SwiftShader has no buffer of 1.6 GB, a card may have.
+if (engine.description.adapter?.software === true) {
+  const b = new Builder();
+  const [row, column] = [b.input('row', [1, 20_000]), b.input('column', [20_000, 1])];
+  const large = b.build('large', { sum: b.sum(b.mul(row, column), [0, 1]) });
+  const data = new Float32Array(20_000);
+  const inputs = {
+    row: { shape: [1, 20_000], data },
+    column: { shape: [20_000, 1], data },
+  };
+  const code = await runOnce(engine, large, inputs).then(
+    () => undefined,
+    (error: unknown) => (error instanceof AppError ? error.code : String(error)),
+  );
+  report(`too little memory is told as ${String(code)}`, 0, 0);
+  const again = worstOf(await networkResults(engine), await networkResults(reference));
+  report('small network after that', again, 1e-4);
 }
 // Drivers keep threads of their own.
 process.exitCode = 0;

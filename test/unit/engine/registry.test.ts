@@ -67,8 +67,10 @@ describe('the choice of an engine', () => {
       ([, id = '', speed]) => ({ id, speed: Number(speed) }),
     );
     expect(speeds.map(({ id }) => id)).toEqual(expect.arrayContaining(['onnx', 'tfjs-wasm']));
-    const [best] = speeds.toSorted((a, b) => b.speed - a.speed);
-    expect(best?.id.startsWith(engine.description.id)).toBe(true);
+    const taken = speeds.filter(({ id }) => id.startsWith(engine.description.id));
+    const best = (rows: typeof speeds) => Math.max(...rows.map(({ speed }) => speed));
+    // Another one would have to be clearly faster.
+    expect(1.16 * best(taken)).toBeGreaterThanOrEqual(best(speeds));
   });
 
   it('an unknown name is an error that lists the names', async () => {
