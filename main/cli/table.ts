@@ -1,5 +1,5 @@
 /** The results of a run as a table: a row for each method, a column for each task. */
-import { isMerged, type MethodReport, type Report } from '../runs/report.ts';
+import { competes, isMerged, type MethodReport, type Report } from '../runs/report.ts';
 import { collapseText } from './collapse.ts';
 import { smallerCallsText } from './smaller-calls.ts';
 import { displayWidth, padEnd, padStart, paint, shorten, wrap, type Terminal } from './terminal.ts';
@@ -116,7 +116,7 @@ function renderBlock(
   const rows = report.methods.map((method) => {
     const cells = columns.map((column, index) => {
       const value = column.value(method);
-      const marked = isMerged(method) && value !== null && value === best[index];
+      const marked = competes(method) && value !== null && value === best[index];
       const text = padStart(`${percent(value)}${marked ? '*' : ' '}`, column.width);
       return marked ? paint(colour, { bold: true }, text) : text;
     });
@@ -132,7 +132,7 @@ function renderBlock(
 }
 
 function bestOf(report: Report, column: Column): number | undefined {
-  const values = report.methods.filter(isMerged).map((method) => column.value(method) ?? -1);
+  const values = report.methods.filter(competes).map((method) => column.value(method) ?? -1);
   // Marking the only merge would say nothing.
   return values.length < 2 ? undefined : Math.max(...values);
 }
@@ -142,7 +142,7 @@ function percent(value: number | null): string {
 }
 
 function footnotes(report: Report, columns: readonly Placed[], width: number): string[] {
-  const several = report.methods.filter(isMerged).length > 1;
+  const several = report.methods.filter(competes).length > 1;
   const notes = [
     'Accuracy in %; normalized: mean of accuracy ÷ that of the individual model.' +
       (several ? ' *: best merge of the column.' : ''),

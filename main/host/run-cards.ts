@@ -7,7 +7,7 @@ import { AppError } from '../lib/errors.ts';
 import { methodCatalogue, titleOf } from '../runs/catalogue.ts';
 import { readNotes } from '../runs/notes.ts';
 import type { RecipeMethod } from '../runs/recipe.ts';
-import { isMerged, type Report } from '../runs/report.ts';
+import { competes, type Report } from '../runs/report.ts';
 import {
   openRun,
   readRunRecipe,
@@ -77,8 +77,8 @@ export function methodTitle(entry: RecipeMethod): string {
 }
 
 function bestOf({ methods }: Report): RunCard['best'] {
-  const merged = methods.filter(isMerged);
-  const [best] = merged.toSorted((a, b) => b.average - a.average);
+  const rivals = methods.filter(competes);
+  const [best] = rivals.toSorted((a, b) => b.average - a.average);
   if (best === undefined) return null;
   const { id, average, normalizedAverage } = best;
   return { method: id, average, normalizedAverage };

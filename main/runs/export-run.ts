@@ -23,7 +23,7 @@ import type { RunInputs } from './inputs.ts';
 import { learnedIn, type MethodResult } from './method-result.ts';
 import { seenTasks } from './protocol.ts';
 import { formatRecipe, resolveRecipePaths, type Recipe } from './recipe.ts';
-import { isMerged, type Report } from './report.ts';
+import { competes, isMerged, type Report } from './report.ts';
 import { prepareMethod } from './prepare-method.ts';
 
 export type ExportMode = 'dynamic' | 'static';
@@ -96,7 +96,7 @@ function firstImages(count: number): number[] {
 function chooseResult({ results }: FinishedRun, wanted: string | undefined): MethodResult {
   const merged = results.filter(({ report }) => isMerged(report));
   // One that must be told the task is exported only where it is asked for.
-  const free = merged.filter(({ report }) => report.taskKnown !== true);
+  const free = merged.filter(({ report }) => competes(report));
   const found =
     wanted === undefined
       ? free.reduce<MethodResult | undefined>(

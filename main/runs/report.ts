@@ -51,6 +51,11 @@ export function isMerged(method: MethodReport): boolean {
   return name !== 'pretrained' && name !== 'individual';
 }
 
+/** True of what may be the best merge: one that has to be told an image's task is compared with, but does not win. */
+export function competes(method: MethodReport): boolean {
+  return isMerged(method) && method.taskKnown !== true;
+}
+
 /** The bytes of report.json: fixed key order, tasks in recipe order, two spaces, final newline. */
 export function formatReport(report: Report): string {
   const byTask = <Value>(values: Readonly<Record<string, Value>>): Record<string, Value> =>

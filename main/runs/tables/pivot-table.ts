@@ -1,10 +1,10 @@
 /** A column for each value of what an experiment varies, and a row for each method: cells are averages over tasks. */
 import type { Layout } from '../experiments/experiment.ts';
 import type { PublishedTable } from './published.ts';
+import { competes } from '../report.ts';
 import {
   agrees,
   markBest,
-  mergedOnly,
   shareOf,
   type Measured,
   type ResultTable,
@@ -61,7 +61,7 @@ export function pivotTable(
     kind: 'percent' as const,
   }));
   const rows: Omit<TableRow, 'best'>[] = [];
-  const merged = new Set<object>();
+  const rivals = new Set<object>();
   for (const section of sections) {
     const here = placed.filter(
       (each) => each.section === section || (everywhere && each.column === undefined),
@@ -78,11 +78,11 @@ export function pivotTable(
         collapsed: cells.map((cell) => (cell?.report.collapses ?? []).length > 0),
       };
       rows.push(row);
-      if (mergedOnly(first.measured)) merged.add(row);
+      if (competes(first.measured.report)) rivals.add(row);
       if (measure === 'average') rows.push(...publishedRows(row, cells, origin, sources));
     }
   }
-  return { columns, rows: markBest(rows, columns, merged) };
+  return { columns, rows: markBest(rows, columns, rivals) };
 }
 
 /** What was published of the cells of a row. */

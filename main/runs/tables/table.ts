@@ -1,7 +1,7 @@
 /** What a table of results is made of. */
 import type { Settings } from '../experiments/grid.ts';
 import type { Recipe } from '../recipe.ts';
-import { isMerged, type MethodReport, type Report } from '../report.ts';
+import type { MethodReport, Report } from '../report.ts';
 import type { PublishedRow } from './published.ts';
 
 /** A run that is done. */
@@ -59,20 +59,18 @@ export interface Measured {
 export function markBest(
   rows: readonly Omit<TableRow, 'best'>[],
   columns: readonly TableColumn[],
-  merged: ReadonlySet<object>,
+  rivals: ReadonlySet<object>,
 ): TableRow[] {
   return rows.map((row) => ({
     ...row,
     best: columns.map(({ kind, source }, column) => {
-      if (kind !== 'percent' || source !== undefined || !merged.has(row)) return false;
-      const rivals = rows.filter((other) => merged.has(other) && other.section === row.section);
-      const values = rivals.flatMap(({ cells }) => cells[column] ?? []);
+      if (kind !== 'percent' || source !== undefined || !rivals.has(row)) return false;
+      const here = rows.filter((other) => rivals.has(other) && other.section === row.section);
+      const values = here.flatMap(({ cells }) => cells[column] ?? []);
       return values.length > 1 && row.cells[column] === Math.max(...values);
     }),
   }));
 }
-
-export const mergedOnly = ({ report }: Measured): boolean => isMerged(report);
 
 /** Published numbers are percentages, with three decimals at most. */
 export const shareOf = (percent: number | null | undefined): number | null =>

@@ -1,9 +1,9 @@
 /** A column for each task, and a row for each method of each run. */
+import { competes } from '../report.ts';
 import { isOfBase, type PublishedRow, type PublishedTable } from './published.ts';
 import {
   agrees,
   markBest,
-  mergedOnly,
   shareOf,
   type Measured,
   type ResultTable,
@@ -30,7 +30,7 @@ export function taskTable(
     ...sources.flatMap((table, source) => (beside[source] === true ? averages(table, source, measured) : [])),
   ];
   const rows: Omit<TableRow, 'best'>[] = [];
-  const merged = new Set<object>();
+  const rivals = new Set<object>();
   for (const each of measured) {
     const row = {
       section: each.label,
@@ -39,7 +39,7 @@ export function taskTable(
       collapsed: columns.map((column) => column.collapsed?.(each) ?? false),
     };
     rows.push(row);
-    if (mergedOnly(each)) merged.add(row);
+    if (competes(each.report)) rivals.add(row);
     sources.forEach((table, source) => {
       const found = beside[source] === true ? undefined : publishedRow(table, each);
       if (found === undefined) return;
@@ -58,7 +58,7 @@ export function taskTable(
       kind,
       ...(source === undefined ? {} : { source }),
     })),
-    rows: markBest(rows, columns, merged),
+    rows: markBest(rows, columns, rivals),
   };
 }
 

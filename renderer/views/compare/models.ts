@@ -52,6 +52,11 @@ export function modelsOf({ card, report }: FinishedRun): Model[] {
   });
 }
 
+/** A merge that may be the best one: those that have to be told an image's task are no rivals to the others. */
+export function competes({ kind, result }: Model): boolean {
+  return kind === 'merge' && result.taskKnown !== true;
+}
+
 /** The merge with the highest average among those `accept` takes; the first one of equals. */
 export function bestMerge(
   models: readonly Model[],
@@ -59,7 +64,7 @@ export function bestMerge(
 ): Model | undefined {
   let best: Model | undefined;
   for (const model of models) {
-    if (model.kind !== 'merge' || !accept(model)) continue;
+    if (!competes(model) || !accept(model)) continue;
     if (best === undefined || model.result.average > best.result.average) best = model;
   }
   return best;

@@ -1,5 +1,5 @@
 /** The table of models × tasks: values, the best merge of each column, order, CSV. */
-import { accuracyOn, normalizedOn, type Model, type TaskInfo } from './models.ts';
+import { accuracyOn, competes, normalizedOn, type Model, type TaskInfo } from './models.ts';
 
 export type Measure = 'accuracy' | 'normalized';
 
@@ -33,7 +33,7 @@ export function valueIn(model: Model, column: Column, measure: Measure): number 
 
 /** Keys of the merges with the highest value; of several equal ones all, and none where there is only one merge. */
 export function bestIn(models: readonly Model[], column: Column, measure: Measure): Set<string> {
-  const merges = models.filter((model) => model.kind === 'merge');
+  const merges = models.filter(competes);
   const best = new Set<string>();
   if (merges.length < 2) return best;
   let highest = -Infinity;

@@ -9,6 +9,7 @@ import {
 import { footnotes, listText } from '../../../renderer/views/compare/footnote.ts';
 import { headline } from '../../../renderer/views/compare/headline.ts';
 import {
+  bestMerge,
   defaultChoice,
   distinctTitles,
   modelsOf,
@@ -177,6 +178,17 @@ describe('the table', () => {
     expect(bestIn([named('individual'), named('ties')], { kind: 'average' }, 'accuracy').size).toBe(
       0,
     );
+  });
+
+  it('does not let a merge win that has to be told the task', () => {
+    const told = modelsOf({
+      card: cardOf('run-1'),
+      report: reportOf([...methods, result('surgery', 0.9, 0.9, { taskKnown: true })]),
+    });
+    expect(bestIn(told, { kind: 'task', task: 'mnist' }, 'accuracy')).toEqual(
+      new Set(['run-1/wemoe_1']),
+    );
+    expect(bestMerge(told)?.method).toBe('wemoe_1');
   });
 
   it('sorts by any column, what has no value last', () => {
