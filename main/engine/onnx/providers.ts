@@ -37,7 +37,7 @@ const records: Record<GpuProvider, ProviderRecord> = {
 const packageFile = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
 
 /** Where ONNX Runtime's libraries for this machine lie. */
-export const libraryFolder = join(
+const libraryFolder = join(
   dirname(packageFile),
   'bin',
   'napi-v6',
