@@ -37,13 +37,7 @@ const records: Record<GpuProvider, ProviderRecord> = {
 const packageFile = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
 
 /** Where ONNX Runtime's libraries for this machine lie. */
-const libraryFolder = join(
-  dirname(packageFile),
-  'bin',
-  'napi-v6',
-  process.platform,
-  process.arch,
-);
+const libraryFolder = join(dirname(packageFile), 'bin', 'napi-v6', process.platform, process.arch);
 
 export function providerTitle(provider: GpuProvider): string {
   return records[provider].title;

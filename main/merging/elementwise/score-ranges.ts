@@ -98,7 +98,7 @@ export function scorePass<Prepared extends FoundScores>(
       ),
     add(tally, group, _parameters, { prepared }) {
       const clamps = clampsOf(prepared);
-      const brackets = (prepared).brackets!;
+      const brackets = prepared.brackets!;
       forEachEstimated(group, clamps, (kernel, expert) => {
         for (const [index, bracket] of brackets[expert]!.entries()) {
           const { least, greatest } = bracket.estimates;
