@@ -132,9 +132,6 @@ export const words = (pattern: number): Code =>
 /** The words 0, 1, 2, 3. */
 export const wordLanes = constant([0, 1, 2, 3].flatMap((word) => [word, 0, 0, 0]));
 export const zeros = halves(0);
-/** The same fp64 twice. */
-export const doubles = (value: number): Code =>
-  constant([...new Uint8Array(Float64Array.of(value).buffer)]);
 /** 1 as fp64. */
 export const ones = constant([0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
 

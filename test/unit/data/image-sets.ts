@@ -10,11 +10,11 @@ import { redOf } from '../../support/image-sets.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 export const folder = await temporaryFolder();
-export const cacheFolder = join(folder, 'cache');
+const cacheFolder = join(folder, 'cache');
 const normalisation = { mean: [0, 0, 0], deviation: [1, 1, 1] } as const;
 export const parquet = fileURLToPath(new URL('../../golden/parquet/', import.meta.url));
 
-export const size = 3;
+const size = 3;
 export const optionsFor = (
   classNames?: readonly string[],
   cache = new ImageCache(cacheFolder),
