@@ -4,37 +4,31 @@ import { call, name } from './common.ts';
 
 const format = z.enum(['text', 'markdown', 'latex', 'csv', 'json']);
 
-const place = z.int().min(0).optional();
 /** A table of the format `json`. */
-const laidOut = z.object({
-  title: z.string(),
-  columns: z.array(
-    z.object({
-      heading: z.string(),
-      /** `percent`: shares. */
-      kind: z.enum(['percent', 'count']),
-      /** Index in `sources` of a column of published numbers. */
-      source: place,
-    }),
-  ),
-  rows: z.array(
-    z.object({
-      /** What rows that stand together have in common. */
-      section: z.string(),
-      title: z.string(),
-      /** Index in `sources` of a row of published numbers. */
-      source: place,
-      cells: z.array(z.number().nullable()),
-      /** By column: the best merge of the section, and whether predictions came to collapse to few classes. */
-      best: z.array(z.boolean()),
-      collapsed: z.array(z.boolean()),
-    }),
-  ),
+export interface LaidOutTable {
+  readonly title: string;
+  readonly columns: readonly {
+    readonly heading: string;
+    /** `percent`: shares. */
+    readonly kind: 'percent' | 'count';
+    /** Index in `sources` of a column of published numbers. */
+    readonly source?: number;
+  }[];
+  readonly rows: readonly {
+    /** What rows that stand together have in common. */
+    readonly section: string;
+    readonly title: string;
+    /** Index in `sources` of a row of published numbers. */
+    readonly source?: number;
+    readonly cells: readonly (number | null)[];
+    /** By column: the best merge of the section, and whether predictions came to collapse to few classes. */
+    readonly best: readonly boolean[];
+    readonly collapsed: readonly boolean[];
+  }[];
   /** Where published numbers come from. */
-  sources: z.array(z.string()),
-  notes: z.array(z.string()),
-});
-export type LaidOutTable = z.output<typeof laidOut>;
+  readonly sources: readonly string[];
+  readonly notes: readonly string[];
+}
 
 export const tablesContract = {
   /**
