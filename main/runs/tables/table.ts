@@ -1,4 +1,5 @@
 /** What a table of results is made of. */
+import type { LaidOutTable } from '../../api/tables.ts';
 import type { Settings } from '../experiments/grid.ts';
 import type { Recipe } from '../recipe.ts';
 import type { MethodReport, Report } from '../report.ts';
@@ -11,36 +12,10 @@ export interface TableRun {
   readonly report: Report;
 }
 
-export interface TableColumn {
-  readonly heading: string;
-  /** `percent`: a share, shown times 100; `count`: numbers of a model. */
-  readonly kind: 'percent' | 'count';
-  /** Index in `sources` of a column that holds published numbers. */
-  readonly source?: number;
-}
-
-export interface TableRow {
-  /** What rows have in common that stand together; empty where all do. */
-  readonly section: string;
-  readonly title: string;
-  /** Index in `sources` of a row of published numbers. */
-  readonly source?: number;
-  /** Null where there is nothing. */
-  readonly cells: readonly (number | null)[];
-  /** By column, whether it is the best merge of its section. */
-  readonly best: readonly boolean[];
-  /** By column, whether predictions came to collapse to few classes while the method adapted. */
-  readonly collapsed: readonly boolean[];
-}
-
-export interface ResultTable {
-  readonly title: string;
-  readonly columns: readonly TableColumn[];
-  readonly rows: readonly TableRow[];
-  /** Where published numbers come from, in words. */
-  readonly sources: readonly string[];
-  readonly notes: readonly string[];
-}
+/** Shown by the window too. */
+export type ResultTable = LaidOutTable;
+export type TableColumn = LaidOutTable['columns'][number];
+export type TableRow = LaidOutTable['rows'][number];
 
 /** A method of a run, with what an experiment says about the two. */
 export interface Measured {
