@@ -72,6 +72,8 @@ step 'dead code, dependencies (knip)' knip --no-progress
 step 'bundle (esbuild)' npm run --silent build
 step 'desktop (esbuild, vite)' npm run --silent build:desktop
 step 'lint (eslint)' await_lint
+# Tests of the window start it, tests of graphics cards use the driver in software that comes with it.
+step 'Electron (fetched where missing)' tsx build/electron/fetch.ts
 tests 'tests: unit, golden, laws, fuzz' vitest run --project fast
 
 # The application's tests mostly wait for its windows; the program's compute meanwhile.

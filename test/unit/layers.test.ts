@@ -26,6 +26,7 @@ const forbidden: [from: string, to: string, rule: string][] = [
   ['main/exporting/a.ts', 'main/runs/thing.ts', 'layer-exporting'],
   ['main/runs/a.ts', 'main/host/thing.ts', 'layer-runs'],
   ['main/runs/b.ts', 'main/cli.ts', 'layer-runs'],
+  ['main/setup/a.ts', 'main/runs/thing.ts', 'layer-setup'],
   ['main/host/a.ts', 'main/cli.ts', 'layer-host'],
   ['main/api/d.ts', 'main/runs/thing.ts', 'layer-api'],
   ['main/api/e.ts', 'node:fs', 'api-imports-no-node'],

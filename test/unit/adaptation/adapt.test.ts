@@ -141,7 +141,7 @@ describe('distillation', () => {
       ...options,
       objective: 'distillation',
     });
-    await expect(steps.next()).rejects.toThrow('no targets');
+    await expect(steps.next()).rejects.toThrow('nothing is known of the images of task a');
   });
 });
 

@@ -61,7 +61,7 @@ describe('eigenvectors', () => {
   });
 });
 
-test.each([1, 4, 7, 50, 160, 161])('the inverse Cholesky factor of %i × %i', async (size) => {
+test.each([1, 4, 7, 50, 160, 161])('the inverse Cholesky factor of a square matrix of %i rows', async (size) => {
   const g = await semidefinite(size, 2 * size);
   const w = (await inverseCholesky(multiply, g))!;
   for (let i = 0; i < size; i++) {
