@@ -103,7 +103,8 @@ function userDataOf(options: LaunchOptions): UserData {
 }
 
 /** Several times as long as a start takes on a busy machine. */
-const LAUNCH_LIMIT_MS = 30_000;
+const LAUNCH_LIMIT_MS = 25_000;
+const LAUNCH_ATTEMPTS = 5;
 
 /**
  * Playwright's launch, again where it gets no answer: about one in ten times on a busy machine its two debuggers
@@ -121,7 +122,7 @@ async function launchPatiently(
       return { app: await _electron.launch(launch), userData, remove };
     } catch (error) {
       undo();
-      if (attempt === 3 || !(error instanceof errors.TimeoutError)) throw error;
+      if (attempt === LAUNCH_ATTEMPTS || !(error instanceof errors.TimeoutError)) throw error;
     }
   }
 }
