@@ -61,15 +61,18 @@ describe('eigenvectors', () => {
   });
 });
 
-test.each([1, 4, 7, 50, 160, 161])('the inverse Cholesky factor of a square matrix of %i rows', async (size) => {
-  const g = await semidefinite(size, 2 * size);
-  const w = (await inverseCholesky(multiply, g))!;
-  for (let i = 0; i < size; i++) {
-    for (let j = i + 1; j < size; j++) expect(w.data[i * size + j]).toBe(0);
-  }
-  const one = await multiply(await multiply(w, g), w, { b: true });
-  expect(distance(one, identity(size))).toBeLessThan(1e-10);
-});
+test.each([1, 4, 7, 50, 160, 161])(
+  'the inverse Cholesky factor of a square matrix of %i rows',
+  async (size) => {
+    const g = await semidefinite(size, 2 * size);
+    const w = (await inverseCholesky(multiply, g))!;
+    for (let i = 0; i < size; i++) {
+      for (let j = i + 1; j < size; j++) expect(w.data[i * size + j]).toBe(0);
+    }
+    const one = await multiply(await multiply(w, g), w, { b: true });
+    expect(distance(one, identity(size))).toBeLessThan(1e-10);
+  },
+);
 
 test('there is none of an indefinite matrix', async () => {
   const g = identity(9);
