@@ -177,7 +177,7 @@ export async function failEveryCall(
   const made = await callsOf(laboratory, scenario, calls, where);
   // The place that was asked for is named, not one that is gone by then.
   const place = where === 'inputs' ? scenario.inputs : `disk/${RESULT}`;
-  const wanted = new RegExp(`error\\[(?!unexpected)[^,]*, in [^;]*${place}`);
+  const wanted = new RegExp(`error\\[(?!unexpected)[^;]*, in [^;]*${place}`);
   return made.map((call, index) => ({
     label: `${errno}${lasting ? ' from' : ' at'} ${calls} ${String(index + 1)} of ${where}: ${call}`,
     run: () =>
