@@ -1,10 +1,20 @@
 import type { Parameter, Program } from '../graph/program.ts';
 import { shapeOf } from '../graph/program.ts';
 import type { Tensor, TensorMap } from '../lib/tensor.ts';
-import { elementCount } from '../lib/tensor.ts';
+import { elementCount, storedValues, widened } from '../lib/tensor.ts';
 
-/** The tensor for every parameter of one kind, checked against the program; anything else is a bug. */
+/** The tensor for every parameter of one kind in fp32, checked against the program; anything else is a bug. */
 export function tensorsFor(
+  program: Program,
+  kind: Parameter['kind'],
+  given: TensorMap | Readonly<Record<string, Tensor>>,
+): ReadonlyMap<string, Tensor> {
+  const tensors = storedTensorsFor(program, kind, given);
+  return new Map([...tensors].map(([name, tensor]) => [name, widened(tensor)]));
+}
+
+/** As `tensorsFor`, with what is kept in fp16 left so. */
+export function storedTensorsFor(
   program: Program,
   kind: Parameter['kind'],
   given: TensorMap | Readonly<Record<string, Tensor>>,
@@ -29,7 +39,7 @@ function checkShape(program: Program, { name, value }: Parameter, tensor: Tensor
   const fits =
     tensor.shape.length === nominal.length &&
     tensor.shape.slice(leading).join() === nominal.slice(leading).join() &&
-    tensor.data.length === elementCount(tensor.shape);
+    storedValues(tensor).length === elementCount(tensor.shape);
   if (!fits) {
     throw new Error(
       `${program.name}: "${name}" has shape [${tensor.shape.join(', ')}], must be [${nominal.join(', ')}]`,

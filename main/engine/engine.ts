@@ -5,6 +5,21 @@ import type { Tensor, TensorMap } from '../lib/tensor.ts';
 export type EngineId =
   'onnx' | 'onnx-webgpu' | 'onnx-cuda' | 'onnx-directml' | 'onnx-coreml' | 'tfjs' | 'reference';
 
+/** How frozen weights are kept; all arithmetic is in fp32. */
+export const storages = ['fp32', 'fp16'] as const;
+export type Storage = (typeof storages)[number];
+
+const precisions = {
+  fp32: 'fp32',
+  fp16: 'fp32, weights stored as fp16',
+} as const satisfies Record<Storage, string>;
+export type Precision = (typeof precisions)[Storage];
+
+/** What an engine computes in and keeps weights in, in words. */
+export function precisionOf(storage: Storage = 'fp32'): Precision {
+  return precisions[storage];
+}
+
 /** The card that an engine computes on, where that can be found out. */
 export interface Adapter {
   readonly name: string;
@@ -19,7 +34,7 @@ export interface EngineDescription {
   /** The library and the device it computes on, e.g. "ONNX Runtime 1.30.0, CPU". */
   readonly title: string;
   readonly device: 'cpu' | 'gpu';
-  readonly precision: 'fp32';
+  readonly precision: Precision;
   readonly threads: number;
   readonly adapter?: Adapter;
 }

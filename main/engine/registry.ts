@@ -1,6 +1,6 @@
 /** Which engines there are and which of them run here. */
 import { AppError } from '../lib/errors.ts';
-import type { Adapter, Engine } from './engine.ts';
+import type { Adapter, Engine, Precision, Storage } from './engine.ts';
 
 /** What a person may ask for. */
 export const engineChoices = [
@@ -43,7 +43,7 @@ export interface AvailableEngine {
   readonly title: string;
   readonly available: true;
   readonly device: 'cpu' | 'gpu';
-  readonly precision: 'fp32';
+  readonly precision: Precision;
   readonly threads: number;
   readonly adapter?: Adapter;
 }
@@ -61,6 +61,8 @@ export type EngineListing = AvailableEngine | UnavailableEngine;
 export interface EngineOptions {
   /** Threads within one operation, where the engine lets them be chosen. */
   readonly threads?: number;
+  /** How frozen weights are kept: in fp32 unless it says so. */
+  readonly storage?: Storage;
 }
 
 const titles: Record<EngineListingId, string> = {
@@ -84,10 +86,13 @@ const openers: Record<EngineListingId, (options: EngineOptions) => Promise<Engin
   'onnx-cuda': (options) => openOnnx('cuda', options),
   'onnx-directml': (options) => openOnnx('directml', options),
   'onnx-coreml': (options) => openOnnx('coreml', options),
-  'tfjs-node-gpu': () => openTfjs('tfjs-node-gpu'),
-  'tfjs-node': () => openTfjs('tfjs-node'),
-  'tfjs-wasm': () => openTfjs('tfjs-wasm'),
-  reference: async () => (await import('./reference/engine.ts')).createReferenceEngine(),
+  'tfjs-node-gpu': (options) => openTfjs('tfjs-node-gpu', options),
+  'tfjs-node': (options) => openTfjs('tfjs-node', options),
+  'tfjs-wasm': (options) => openTfjs('tfjs-wasm', options),
+  reference: async (options) => {
+    refuseHalves(options);
+    return (await import('./reference/engine.ts')).createReferenceEngine();
+  },
 };
 
 async function openOnnx(
@@ -101,11 +106,20 @@ async function openOnnx(
   return createOnnxEngine({ ...options, on: { provider, adapter: outcome.adapter } });
 }
 
-async function openTfjs(id: 'tfjs-node-gpu' | 'tfjs-node' | 'tfjs-wasm'): Promise<Engine> {
+async function openTfjs(
+  id: 'tfjs-node-gpu' | 'tfjs-node' | 'tfjs-wasm',
+  options: EngineOptions,
+): Promise<Engine> {
+  refuseHalves(options);
   const { startBackend } = await import('./tfjs/backends.ts');
   const attempt = await startBackend(id);
   if (!attempt.available) throw new Error(attempt.reason);
   return (await import('./tfjs/engine.ts')).createTfjsEngine(attempt);
+}
+
+/** An engine that widened fp16 weights as they arrive would save nothing. */
+function refuseHalves({ storage }: EngineOptions): void {
+  if (storage === 'fp16') throw new Error('it has no tensors of fp16 to store weights in');
 }
 
 /** The engine of one listing, or why it cannot be had. */

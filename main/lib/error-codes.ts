@@ -18,6 +18,7 @@ export const errorCodes = {
   'engine.compiler_missing': 'Building an engine needs a C++ compiler, and none is here.',
   'engine.build_failed': 'The C++ compiler could not build the binding of an engine.',
   'engine.archive_invalid': 'A downloaded archive does not hold what an engine needs.',
+  'tensor.exceeds_half': 'Weights that are to be stored in fp16 hold a value that fp16 cannot.',
   'engine.out_of_memory': 'A program needs more memory than an engine can address, or a card has.',
   'engine.device_lost': 'The graphics card, or its driver, gave up in the middle of the work.',
   'checkpoint.not_found': 'No file or folder is at the path given for a checkpoint.',

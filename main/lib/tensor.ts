@@ -4,6 +4,29 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
+/**
+ * A tensor that is kept in 16 bits for each value. `data` is made anew whenever it is read, so whoever needs it twice
+ * keeps it.
+ */
+export interface HalfTensor extends Tensor {
+  /** Patterns of IEEE 754 binary16. */
+  readonly half: Uint16Array;
+}
+
+export function isHalf(tensor: object): tensor is HalfTensor {
+  return 'half' in tensor;
+}
+
+/** `tensor` in 32 bits for each value. */
+export function widened(tensor: Tensor): Tensor {
+  return isHalf(tensor) ? { shape: tensor.shape, data: tensor.data } : tensor;
+}
+
+/** The values of `tensor` as they are kept. */
+export function storedValues(tensor: Tensor): Float32Array | Uint16Array {
+  return isHalf(tensor) ? tensor.half : tensor.data;
+}
+
 export type TensorMap = ReadonlyMap<string, Tensor>;
 
 /** Number of elements of a shape; 1 for a scalar (`[]`). */

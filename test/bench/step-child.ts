@@ -1,7 +1,8 @@
 /** Measures the step on one engine, in a process of its own so that its memory is known; step.bench.ts starts it. */
 import { createOnnxEngine } from '../../main/engine/onnx/engine.ts';
 import { onnxOptimisations, type OnnxOptimisation } from '../../main/engine/onnx/compilation.ts';
-import type { Engine, Executable } from '../../main/engine/engine.ts';
+import type { Engine, Executable, Storage } from '../../main/engine/engine.ts';
+import { stored } from '../../main/runs/storage.ts';
 import { openEngine, type EngineListingId } from '../../main/engine/registry.ts';
 import { adaptationStep, stepForward } from '../../main/adaptation/objective.ts';
 import { Builder } from '../../main/graph/builder.ts';
@@ -19,12 +20,13 @@ export interface ChildOptions {
   readonly threads: number;
   readonly steps: number;
   readonly breakdown: boolean;
+  readonly storage: Storage;
   /** Optimisations to leave out: `narrow` or those of the ONNX engine. */
   readonly without: readonly string[];
 }
 
 const options = JSON.parse(process.argv[2]!) as ChildOptions;
-const { reduction, size, threads, steps } = options;
+const { reduction, size, threads, steps, storage } = options;
 const without = new Set(
   onnxOptimisations.filter((name): name is OnnxOptimisation => options.without.includes(name)),
 );
@@ -47,8 +49,8 @@ async function timed<T>(work: () => Promise<T>) {
 
 function open(profile?: string): Promise<Engine> | Engine {
   return options.engine === 'onnx'
-    ? createOnnxEngine({ threads, without, ...(profile !== undefined && { profile }) })
-    : openEngine(options.engine, { threads });
+    ? createOnnxEngine({ threads, storage, without, ...(profile !== undefined && { profile }) })
+    : openEngine(options.engine, { threads, storage });
 }
 
 /** GFLOP/s of a large square product, by the clock and by processor time. */
@@ -84,7 +86,7 @@ async function runSteps(executable: Executable, inputs: Record<string, Tensor>, 
 async function main(): Promise<void> {
   const engine = await open();
   await sayPeak(engine);
-  const model = randomWemoe(size);
+  const model = randomWemoe(size, (name, tensor) => stored(engine, name, tensor));
   const shape = { tasks: 1, batch: size.batch, classes: size.classes, reduction };
   const whole = stepForward(model, shape);
   const forward = options.without.includes('narrow') ? whole : narrow(whole);

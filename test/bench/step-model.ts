@@ -36,8 +36,14 @@ export function shapesOfWemoe({ layers, experts }: StepSize): MergedModel {
   return assembleWemoe({ config, constants: new Map(), trainables, router });
 }
 
-/** As `createWemoe` makes it, but without a base and experts to make it from; the same in every process. */
-export function randomWemoe(size: StepSize): MergedModel {
+/**
+ * As `createWemoe` makes it, but without a base and experts to make it from; the same in every process. `keep` says how
+ * a constant is kept.
+ */
+export function randomWemoe(
+  size: StepSize,
+  keep: (name: string, tensor: Tensor) => Tensor = (_name, tensor) => tensor,
+): MergedModel {
   seed = 1;
   const { layers, experts } = size;
   const model = shapesOfWemoe(size);
@@ -46,12 +52,13 @@ export function randomWemoe(size: StepSize): MergedModel {
   for (const [name, shape] of visionTensors(config)) {
     const tensor = random(shape, 0.04);
     const scale = name.includes('norm') && name.endsWith('.weight');
-    constants.set(name, scale ? { shape, data: tensor.data.fill(1) } : tensor);
+    constants.set(name, keep(name, scale ? { shape, data: tensor.data.fill(1) } : tensor));
   }
   for (let layer = 0; layer < layers; layer++) {
     for (const name of mlpTensors(layer)) {
-      const size = constants.get(name)!.data.length;
-      constants.set(dictionaryName(name), random([experts, size], 0.004));
+      const values = elementCount(constants.get(name)!.shape);
+      const dictionary = dictionaryName(name);
+      constants.set(dictionary, keep(dictionary, random([experts, values], 0.004)));
     }
   }
   return { ...model, constants };

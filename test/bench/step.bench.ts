@@ -3,7 +3,7 @@
  * is eight of these), for every engine asked for and for PyTorch, one after another in processes of their own:
  *   npx tsx test/bench/step.bench.ts [--engines onnx,tfjs-wasm] [--reductions batch-mean,per-sample]
  *     [--python PYTHON] [--variants fusion_bench,plain] [--steps 3] [--rounds 1] [--threads N] [--breakdown]
- *     [--ablate] [--without narrow,fused-rows] [--layers 12] [--batch 16] [--experts 8]
+ *     [--ablate] [--without narrow,fused-rows] [--storage fp32,fp16] [--layers 12] [--batch 16] [--experts 8]
  * PYTHON has torch, transformers, safetensors and, for its variant, fusion-bench. `--ablate` adds the ONNX engine
  * without each of its optimisations. Weights, images and heads are the same for all, so their entropies and gradients
  * must be. The peak is a product of 2048×2048 matrices in the same process. Processor seconds are those of all
@@ -17,6 +17,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { stepForward } from '../../main/adaptation/objective.ts';
 import { writeSafetensors } from '../../main/checkpoints/writer.ts';
+import { storages, type Storage } from '../../main/engine/engine.ts';
 import { onnxOptimisations } from '../../main/engine/onnx/compilation.ts';
 import { engineListingIds } from '../../main/engine/registry.ts';
 import { gradient } from '../../main/graph/gradient.ts';
@@ -43,6 +44,7 @@ const { values: options } = parseArgs({
     breakdown: { type: 'boolean', default: false },
     ablate: { type: 'boolean', default: false },
     without: { type: 'string', default: '' },
+    storage: { type: 'string', default: 'fp32' },
     layers: { type: 'string', default: '12' },
     batch: { type: 'string', default: '16' },
     experts: { type: 'string', default: '8' },
@@ -75,7 +77,12 @@ interface Contender {
   readonly command: readonly [string, ...string[]];
 }
 
-function engineContender(engine: string, reduction: Reduction, without: string[]): Contender {
+function engineContender(
+  engine: string,
+  reduction: Reduction,
+  without: string[],
+  storage: Storage = 'fp32',
+): Contender {
   const id = engineListingIds.find((known) => known === engine);
   if (id === undefined)
     throw new Error(`no engine ${engine}; there are ${engineListingIds.join()}`);
@@ -87,10 +94,15 @@ function engineContender(engine: string, reduction: Reduction, without: string[]
     steps,
     breakdown: options.breakdown,
     without,
+    storage,
   };
   const file = join(import.meta.dirname, 'step-child.ts');
   return {
-    title: [engine, ...without.map((name) => `− ${name}`)].join(' '),
+    title: [
+      engine,
+      ...(storage === 'fp32' ? [] : [storage]),
+      ...without.map((name) => `− ${name}`),
+    ].join(' '),
     command: [process.execPath, '--import', 'tsx', file, JSON.stringify(given)],
   };
 }
@@ -189,7 +201,11 @@ async function compare(reduction: Reduction, folder: string): Promise<void> {
   const without = words(options.without);
   const ablated = options.ablate ? ['narrow', ...onnxOptimisations].map((name) => [name]) : [];
   const contenders = [
-    ...words(options.engines).map((engine) => engineContender(engine, reduction, without)),
+    ...words(options.engines).flatMap((engine) =>
+      storages
+        .filter((storage) => words(options.storage).includes(storage))
+        .map((storage) => engineContender(engine, reduction, without, storage)),
+    ),
     ...ablated.map((left) => engineContender('onnx', reduction, [...without, ...left])),
     ...(options.python === undefined ? [] : words(options.variants)).map((variant) =>
       pythonContender(folder, variant, reduction),

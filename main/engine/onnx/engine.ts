@@ -5,9 +5,16 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
 import { writing } from '../../lib/durable-file.ts';
-import type { Tensor } from '../../lib/tensor.ts';
-import { tensorsFor } from '../check-inputs.ts';
-import type { Adapter, Engine, EngineDescription, Executable } from '../engine.ts';
+import { storedValues, type Tensor } from '../../lib/tensor.ts';
+import { storedTensorsFor, tensorsFor } from '../check-inputs.ts';
+import {
+  precisionOf,
+  type Adapter,
+  type Engine,
+  type EngineDescription,
+  type Executable,
+  type Storage,
+} from '../engine.ts';
 import { modelFor, type OnnxOptimisation } from './compilation.ts';
 import { keepDevice } from './device-keeper.ts';
 import { computeFailure } from './failures.ts';
@@ -25,6 +32,8 @@ export interface OnnxOptions {
   readonly inlineLimit?: number;
   /** Where it computes; on the processor unless it says so. */
   readonly on?: OnnxDevice;
+  /** Says that constants are handed over in fp16; what they are multiplied with and summed in is fp32. */
+  readonly storage?: Storage;
   /** What is not done to programs, so that a benchmark sees its worth. */
   readonly without?: ReadonlySet<OnnxOptimisation>;
   /** Where the runtime writes what every node took, when an executable is disposed of; adds a date and .json. */
@@ -56,6 +65,7 @@ export function createOnnxEngine({
   threads = availableParallelism(),
   inlineLimit = 256 * 2 ** 20,
   on,
+  storage,
   without,
   profile,
 }: OnnxOptions = {}): Engine {
@@ -68,10 +78,17 @@ export function createOnnxEngine({
     logSeverityLevel: 3,
     // Waiting threads that spin take the cores from everything else (three times the CPU time of a
     // step on a busy two-core machine), the window included.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: {
+      session: { intra_op: { allow_spinning: '0' } },
+      // It would make one of all widenings of a constant, whose values in fp32 then live from the forward pass to the
+      // backward one. Programs have no common subexpressions of their own.
+      ...(storage === 'fp16' && {
+        optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
+      }),
+    },
     ...(profile !== undefined && { enableProfiling: true, profileFilePrefix: profile }),
   };
-  const description = describe(threads, on);
+  const description = describe(threads, storage, on);
   const provider = on?.provider ?? 'cpu';
   const target: Target = {
     title: description.title,
@@ -82,10 +99,10 @@ export function createOnnxEngine({
   return {
     description,
     compile: async (program, constants) => {
-      const tensors = tensorsFor(program, 'constant', constants);
+      const tensors = storedTensorsFor(program, 'constant', constants);
       await keepDevice(on?.provider, options);
       let bytes = 0;
-      for (const { data } of tensors.values()) bytes += data.byteLength;
+      for (const tensor of tensors.values()) bytes += storedValues(tensor).byteLength;
       if (bytes > inlineLimit) return compileFromFile(program, tensors, target);
       const session = await createSession(target.encode(program, tensors), target);
       return {
@@ -96,8 +113,12 @@ export function createOnnxEngine({
   };
 }
 
-function describe(threads: number, on: OnnxDevice | undefined): EngineDescription {
-  const common = { precision: 'fp32', threads } as const;
+function describe(
+  threads: number,
+  storage: Storage | undefined,
+  on: OnnxDevice | undefined,
+): EngineDescription {
+  const common = { precision: precisionOf(storage), threads } as const;
   const title = `ONNX Runtime ${version}`;
   if (on === undefined) return { id: 'onnx', title, device: 'cpu', ...common };
   return {
@@ -164,7 +185,8 @@ async function writeConstants(
 ): Promise<void> {
   const file = await open(path, 'w');
   try {
-    for (const [name, { data }] of constants) {
+    for (const [name, tensor] of constants) {
+      const data = storedValues(tensor);
       const start = ranges.get(name)?.offset ?? 0;
       // The system may write less than asked for.
       for (let done = 0; done < data.byteLength;) {

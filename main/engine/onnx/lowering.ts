@@ -6,12 +6,22 @@ import type { TensorProto } from './proto.ts';
 
 /** Collects the nodes and small constants of a graph under construction. */
 export class NodeEmitter {
-  readonly nodes: NodeProto[] = [];
+  private readonly body: NodeProto[] = [];
+  private readonly widenings: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   /** Stands behind the name of every node from now on, so that a profile tells what it is of. */
   origin = '';
   private readonly known = new Map<string, string>();
   private count = 0;
+
+  /**
+   * Every use widens a constant in fp16 for itself, so that its fp32 values live as long as one product. The runtime
+   * visits inputs from the last node to the first, and runs what it visits first first: widenings stand before all
+   * else, and each runs right before its use.
+   */
+  get nodes(): readonly NodeProto[] {
+    return [...this.widenings, ...this.body];
+  }
 
   /** Appends a node and returns the name of its output. */
   emit(
@@ -19,11 +29,39 @@ export class NodeEmitter {
     input: readonly string[],
     attributes: Readonly<Record<string, AttributeSetting>> = {},
   ): string {
+    const node = this.node(opType, input, attributes);
+    this.body.push(node);
+    return node.output[0];
+  }
+
+  /** fp32 values of an fp16 tensor; returns their name. */
+  widen(input: string): string {
+    const node = this.node('Cast', [input], { to: elementType.float });
+    this.widenings.push(node);
+    return node.output[0];
+  }
+
+  /** Gives a value the name of a result. */
+  result(input: string, name: string): void {
+    const output = [name] as const;
+    this.body.push({
+      opType: 'Identity',
+      name: `result_${name}`,
+      input: [input],
+      output,
+      attribute: [],
+    });
+  }
+
+  private node(
+    opType: string,
+    input: readonly string[],
+    attributes: Readonly<Record<string, AttributeSetting>>,
+  ): NodeProto & { readonly output: readonly [string] } {
     const output = `v${String(this.count++)}`;
     const attribute = Object.entries(attributes).map(([name, value]) => toAttribute(name, value));
     const name = `${opType}_${output}${this.origin}`;
-    this.nodes.push({ opType, name, input, output: [output], attribute });
-    return output;
+    return { opType, name, input, output: [output], attribute };
   }
 
   ints(values: readonly number[]): string {

@@ -1,7 +1,7 @@
 /** From a program and its constants to an ONNX model, in memory or with the weights in a file beside it. */
 import type { Program, Value } from '../../graph/program.ts';
 import { shapeOf } from '../../graph/program.ts';
-import type { Tensor } from '../../lib/tensor.ts';
+import { isHalf, storedValues, type HalfTensor, type Tensor } from '../../lib/tensor.ts';
 import { biasedProducts, type BiasedProduct } from './fusion.ts';
 import { lower, NodeEmitter, type Overrides } from './lowering.ts';
 import { elementType, encodeModel, externalLocation, irVersion, opset } from './proto.ts';
@@ -29,6 +29,9 @@ export interface ExternalRange {
   readonly length: number;
 }
 
+/** A constant, perhaps without its values, which then lie in another file. */
+type Constant = Pick<Tensor, 'shape'> & Partial<HalfTensor>;
+
 const alignment = 4096;
 
 /** Offsets of constants written one after another, each on a page boundary so that it can be mapped. */
@@ -38,25 +41,27 @@ export function layOutExternally(
 ): ReadonlyMap<string, ExternalRange> {
   const ranges = new Map<string, ExternalRange>();
   let offset = 0;
-  for (const [name, { data }] of constants) {
-    ranges.set(name, { file, offset, length: data.byteLength });
-    offset = Math.ceil((offset + data.byteLength) / alignment) * alignment;
+  for (const [name, tensor] of constants) {
+    const length = storedValues(tensor).byteLength;
+    ranges.set(name, { file, offset, length });
+    offset = Math.ceil((offset + length) / alignment) * alignment;
   }
   return ranges;
 }
 
 /**
  * The ModelProto of `program`. `constants` become initializers: those named in `external` by
- * reference, the others with their bytes. The leading dimension of batch inputs, and of every
+ * reference, the others with their bytes, in fp16 where they are kept so. The leading dimension of batch inputs, and of every
  * result that follows it, is the symbol "batch".
  */
 export function encodeProgram(
   program: Program,
-  constants: ReadonlyMap<string, Pick<Tensor, 'shape'> & Partial<Tensor>>,
+  constants: ReadonlyMap<string, Constant>,
   external: ReadonlyMap<string, ExternalRange> = new Map(),
   description: ModelDescription = {},
 ): Uint8Array {
-  const emitter = lowerProgram(program, description);
+  const halves = new Set([...constants].flatMap(([name, one]) => (isHalf(one) ? [name] : [])));
+  const emitter = lowerProgram(program, { ...description, halves });
   const generic = batchValues(program);
   const valueInfo = (name: string, value: Value): ValueInfoProto => {
     const help = description.help?.get(name);
@@ -66,7 +71,12 @@ export function encodeProgram(
     return {
       name,
       ...(help === undefined ? {} : { docString: help }),
-      type: { tensorType: { elemType: elementType.float, shape: { dim } } },
+      type: {
+        tensorType: {
+          elemType: halves.has(name) ? elementType.float16 : elementType.float,
+          shape: { dim },
+        },
+      },
     };
   };
 
@@ -92,7 +102,7 @@ export function encodeProgram(
         .map((name) => sparseInitializer(name, constants.get(name))),
       input: program.parameters
         // What may be given with every run is not a constant to the runtime: it neither packs nor folds it.
-        .filter(({ kind, name }) => kind === 'input' || streamed.has(name))
+        .filter(({ kind, name }) => kind === 'input' || streamed.has(name) || halves.has(name))
         .map(({ name, value }) => valueInfo(name, value)),
       output: program.results.map(({ name, value }) => valueInfo(name, value)),
     },
@@ -102,38 +112,47 @@ export function encodeProgram(
 /** The nodes of `program`; results are named as in the program. */
 function lowerProgram(
   program: Program,
-  { overrides, unfused = false }: Pick<ModelDescription, 'overrides' | 'unfused'> = {},
+  {
+    overrides,
+    unfused = false,
+    halves = new Set(),
+  }: Pick<ModelDescription, 'overrides' | 'unfused'> & {
+    /** Constants in fp16. */
+    readonly halves?: ReadonlySet<string>;
+  } = {},
 ): NodeEmitter {
   const emitter = new NodeEmitter();
   const sums = unfused ? new Map<Value, BiasedProduct>() : biasedProducts(program);
   const withTheirSum = new Set([...sums.values()].map(({ product }) => product.output));
   const names = new Map<Value, string>();
-  for (const { name, value } of program.parameters) names.set(value, name);
+  const narrow = new Set<Value>();
+  for (const { name, value } of program.parameters) {
+    names.set(value, name);
+    if (halves.has(name)) narrow.add(value);
+  }
+  const read = (value: Value) => {
+    const name = names.get(value) ?? '';
+    return narrow.has(value) ? emitter.widen(name) : name;
+  };
   for (const equation of program.equations) {
     const { output } = equation;
     if (withTheirSum.has(output)) continue;
     const sum = sums.get(output);
     const { op, attributes } = sum?.product ?? equation;
     const inputs = sum === undefined ? equation.inputs : [...sum.product.inputs, sum.bias];
+    emitter.origin = `@${String(output)}`;
     const context = {
       to: emitter,
-      inputs: inputs.map((input) => names.get(input) ?? ''),
+      inputs: inputs.map(read),
       attributes,
       shapes: inputs.map((input) => shapeOf(program, input)),
       shape: shapeOf(program, output),
     };
-    emitter.origin = `@${String(output)}`;
     const name = lower(op, context, overrides);
     names.set(output, name);
   }
   for (const { name, value } of program.results) {
-    emitter.nodes.push({
-      opType: 'Identity',
-      name: `result_${name}`,
-      input: [names.get(value) ?? ''],
-      output: [name],
-      attribute: [],
-    });
+    emitter.result(read(value), name);
   }
   return emitter;
 }
@@ -149,11 +168,12 @@ export function describeLowering(program: Program): string {
 
 function initializer(
   name: string,
-  tensor: (Pick<Tensor, 'shape'> & Partial<Tensor>) | undefined,
+  tensor: Constant | undefined,
   range: ExternalRange | undefined,
 ): TensorProto {
   if (tensor === undefined) throw new Error(`constant "${name}" is missing`);
-  const common = { name, dims: tensor.shape, dataType: elementType.float };
+  const dataType = isHalf(tensor) ? elementType.float16 : elementType.float;
+  const common = { name, dims: tensor.shape, dataType };
   if (range !== undefined) {
     const entry = (key: string, value: string | number) => ({ key, value: String(value) });
     return {
@@ -166,16 +186,13 @@ function initializer(
       ],
     };
   }
-  if (tensor.data === undefined)
-    throw new Error(`constant "${name}" has neither bytes nor a place`);
-  const { buffer, byteOffset, byteLength } = tensor.data;
+  const values = tensor.half ?? tensor.data;
+  if (values === undefined) throw new Error(`constant "${name}" has neither bytes nor a place`);
+  const { buffer, byteOffset, byteLength } = values;
   return { ...common, rawData: new Uint8Array(buffer, byteOffset, byteLength) };
 }
 
-function sparseInitializer(
-  name: string,
-  tensor: (Pick<Tensor, 'shape'> & Partial<Tensor>) | undefined,
-): SparseTensorProto {
+function sparseInitializer(name: string, tensor: Constant | undefined): SparseTensorProto {
   if (tensor?.data === undefined) throw new Error(`constant "${name}" has no values`);
   const { data, shape } = tensor;
   const count = data.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);

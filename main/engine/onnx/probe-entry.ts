@@ -1,8 +1,8 @@
-/**
- * A process of its own that tries a provider: a broken driver takes this process along, not the one that asked, and
- * what the driver writes on the error output can be read. Prints the product.
- */
+/** The program that tries a provider (`runProbe`): prints the product. */
 import { probeHere } from './probe-here.ts';
+
+// Vulkan's loader then says which files it misses and which device it made.
+process.env['VK_LOADER_DEBUG'] = 'error,driver';
 
 const [backend = ''] = process.argv.slice(2);
 const product = await probeHere(backend);

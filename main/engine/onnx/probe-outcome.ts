@@ -1,18 +1,11 @@
 /** What a probe wrote, in words a person understands, and the card that it computed on. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, isAbsolute } from 'node:path';
 import type { Adapter } from '../engine.ts';
+import { nvidiaVersion } from '../nvidia.ts';
+import { endInWords, type ProbeEnd } from '../probe-process.ts';
 import { probeProduct } from './probe-model.ts';
 import type { GpuProvider } from './providers.ts';
-
-/** How a probe process ended. */
-export interface ProbeEnd {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly timedOut: boolean;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export type ProbeOutcome =
   | { readonly runs: true; readonly adapter: Adapter | undefined }
@@ -20,7 +13,7 @@ export type ProbeOutcome =
 
 /** Judges a probe by its end and its product. */
 export function judgeProbe(provider: GpuProvider, end: ProbeEnd): ProbeOutcome {
-  const { code, signal, timedOut, stdout, stderr } = end;
+  const { timedOut, stdout, stderr } = end;
   if (timedOut) return { runs: false, reason: 'its driver did not answer' };
   if (stdout === JSON.stringify(probeProduct)) {
     return { runs: true, adapter: adapterOf(provider, stderr) };
@@ -28,8 +21,7 @@ export function judgeProbe(provider: GpuProvider, end: ProbeEnd): ProbeOutcome {
   if (stdout !== '') return { runs: false, reason: 'its driver gives a wrong product' };
   const found = reasonIn(stderr);
   if (found !== undefined) return { runs: false, reason: found };
-  const ended = signal === null ? `with code ${String(code)}` : `by ${signal}`;
-  return { runs: false, reason: `its driver broke down when it was tried (ended ${ended})` };
+  return { runs: false, reason: `its driver crashed when it was tried (${endInWords(end)})` };
 }
 
 /** In order: what a driver says first is the cause of what follows. */
@@ -100,21 +92,8 @@ function driverVersion(library: string): string {
   return known === undefined ? file : `${file} of ${known.mtime.toISOString().slice(0, 10)}`;
 }
 
-function nvidiaVersion(): string | undefined {
-  const text = readText('/proc/driver/nvidia/version');
-  return /Kernel Module(?: for \S+)?\s+(\S+)/.exec(text)?.[1];
-}
-
 function nvidiaCard(): Adapter | undefined {
   const version = nvidiaVersion();
   if (version === undefined) return undefined;
   return { name: 'NVIDIA GPU', driver: `NVIDIA ${version}`, software: false };
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
 }

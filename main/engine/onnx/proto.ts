@@ -90,7 +90,7 @@ const root = protobuf.Root.fromJSON({
 
 export const opset = 18;
 export const irVersion = 9;
-export const elementType = { float: 1, int64: 7, double: 11 } as const;
+export const elementType = { float: 1, int64: 7, float16: 10, double: 11 } as const;
 export const attributeType = { float: 1, int: 2, ints: 7 } as const;
 export const externalLocation = 1;
 
