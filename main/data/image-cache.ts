@@ -13,8 +13,8 @@ import {
   utimes,
   type FileHandle,
 } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '../lib/cache-folder.ts';
 import { writeError } from '../lib/durable-file.ts';
 import { temporaryName } from '../lib/temporaries.ts';
 
@@ -32,7 +32,7 @@ export class ImageCache {
   /** Names that this process works with; they are not evicted. */
   readonly #used = new Set<string>();
 
-  constructor(folder = defaultFolder(), budget = defaultBudget) {
+  constructor(folder = join(cacheFolder(), 'images'), budget = defaultBudget) {
     this.#folder = folder;
     this.#budget = budget;
   }
@@ -113,11 +113,4 @@ export class ImageCache {
     });
     return (await Promise.all(files)).flat();
   }
-}
-
-/** Where programs keep what they can do without. */
-function defaultFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  const folder = XDG_CACHE_HOME ?? LOCALAPPDATA ?? join(homedir(), '.cache');
-  return join(folder, 'mergewright', 'images');
 }

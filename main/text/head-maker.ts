@@ -5,7 +5,6 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { StoredCheckpoint } from '../checkpoints/checkpoint.ts';
 import { checkpointFingerprint } from '../checkpoints/fingerprint.ts';
@@ -14,6 +13,7 @@ import { openCheckpoint } from '../checkpoints/open.ts';
 import { writeSafetensors } from '../checkpoints/writer.ts';
 import type { Engine } from '../engine/engine.ts';
 import { createEngine } from '../engine/choice.ts';
+import { cacheFolder } from '../lib/cache-folder.ts';
 import { AppError } from '../lib/errors.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import {
@@ -41,7 +41,7 @@ export interface ZeroShotHead {
 }
 
 export interface HeadMakerOptions {
-  /** Folder of kept heads. */
+  /** Folder of kept heads; one in the person's cache folder unless given. */
   readonly cache?: string;
   /**
    * What encodes the texts: ONNX Runtime on the CPU unless another is given. A head is an input like a
@@ -56,12 +56,6 @@ export interface HeadMaker {
   close(): Promise<void>;
 }
 
-/** Where heads are kept unless a caller says otherwise. */
-function headCacheFolder(): string {
-  const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-  return join(XDG_CACHE_HOME ?? LOCALAPPDATA ?? join(homedir(), '.cache'), 'mergewright', 'heads');
-}
-
 /**
  * Opens the CLIP model at `path`, a folder with text encoder, logit scale and tokenizer files. Throws
  * `checkpoint.*`, `model.*` and `text.tokenizer_*`.
@@ -69,7 +63,7 @@ function headCacheFolder(): string {
 export async function openHeadMaker(
   path: string,
   {
-    cache = headCacheFolder(),
+    cache = join(cacheFolder(), 'heads'),
     engine: openEngine = () => createEngine('onnx'),
   }: HeadMakerOptions = {},
 ): Promise<HeadMaker> {

@@ -3,9 +3,9 @@
  * time its threads need to start, whatever its size, and beside that a time in proportion to the bytes it reads.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { cacheFolder } from '../../lib/cache-folder.ts';
 
 const positive = z.number().positive();
 const measured = z.object({ bytes: positive, seconds: positive });
@@ -29,12 +29,7 @@ const mostGrowth = 2;
 /** Before any small merge was measured: threads start and files are synced in about as long. */
 const usualStart = 0.3;
 
-/** Where programs keep what they can do without. */
-function cacheFile(): string {
-  const folder =
-    process.env['XDG_CACHE_HOME'] ?? process.env['LOCALAPPDATA'] ?? join(homedir(), '.cache');
-  return join(folder, 'mergewright', 'throughput.json');
-}
+const cacheFile = (): string => join(cacheFolder(), 'throughput.json');
 
 function readMeasurements(): Measurements {
   try {

@@ -3,10 +3,10 @@
  * its own, and what was hashed once is remembered by device, inode, size and time of change.
  */
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { StoredCheckpoint } from '../../checkpoints/checkpoint.ts';
 import { WeightFile } from '../../checkpoints/weight-file.ts';
+import { cacheFolder } from '../../lib/cache-folder.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
 export interface ParentFile {
@@ -26,8 +26,7 @@ const UNKNOWN = '0'.repeat(64);
 
 /** Where hashes are remembered unless a caller says otherwise. */
 export function hashCachePath(): string {
-  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  return join(cache, 'mergewright', 'sha256.jsonl');
+  return join(cacheFolder(), 'sha256.jsonl');
 }
 
 /** The parents with their sizes, before anything is hashed. */
