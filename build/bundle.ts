@@ -6,7 +6,7 @@
 import { chmodSync } from 'node:fs';
 import path from 'node:path';
 import {
-  bundleEngineProbe,
+  bundleEngineProbes,
   bundleImageThread,
   bundleMergeThread,
   bundleWhenStale,
@@ -24,4 +24,4 @@ const bundled = await bundleWhenStale('main/cli.ts', output, 'build/bundle.ts', 
 if (bundled) chmodSync(path.join(root, output), 0o755);
 await bundleMergeThread(path.dirname(output));
 await bundleImageThread(path.dirname(output));
-await bundleEngineProbe(path.dirname(output));
+await bundleEngineProbes(path.dirname(output));

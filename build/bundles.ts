@@ -69,9 +69,13 @@ export async function bundleImageThread(folder: string): Promise<boolean> {
   return bundleThread('main/data/decoding/thread-entry.ts', `${folder}/image-thread.mjs`);
 }
 
-/** The same for the process that tries a graphics card's driver. */
-export async function bundleEngineProbe(folder: string): Promise<boolean> {
-  return bundleThread('main/engine/onnx/probe-entry.ts', `${folder}/engine-probe.mjs`);
+/** The same for the processes that try a graphics card's driver and native TensorFlow. */
+export async function bundleEngineProbes(folder: string): Promise<boolean> {
+  const probes = [
+    await bundleThread('main/engine/onnx/probe-entry.ts', `${folder}/engine-probe.mjs`),
+    await bundleThread('main/engine/tfjs/probe-entry.ts', `${folder}/tensorflow-probe.mjs`),
+  ];
+  return probes.includes(true);
 }
 
 async function bundleThread(entry: string, output: string): Promise<boolean> {

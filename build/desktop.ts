@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as buildWindow } from 'vite';
 import {
-  bundleEngineProbe,
+  bundleEngineProbes,
   bundleImageThread,
   bundleMergeThread,
   bundleWhenStale,
@@ -78,7 +78,7 @@ export async function buildDesktop(): Promise<string[]> {
     ],
     ['merge thread', () => bundleMergeThread('dist/desktop')],
     ['image thread', () => bundleImageThread('dist/desktop')],
-    ['engine probe', () => bundleEngineProbe('dist/desktop')],
+    ['engine probes', () => bundleEngineProbes('dist/desktop')],
     [
       'window',
       async () => {

@@ -12,6 +12,7 @@ const programs = {
   merge: { bundle: './merge-thread.mjs', source: '../merging/streaming/thread-entry.ts' },
   images: { bundle: './image-thread.mjs', source: '../data/decoding/thread-entry.ts' },
   probe: { bundle: './engine-probe.mjs', source: '../engine/onnx/probe-entry.ts' },
+  tensorflow: { bundle: './tensorflow-probe.mjs', source: '../engine/tfjs/probe-entry.ts' },
 } as const;
 
 const fromSource = import.meta.url.endsWith('.ts');

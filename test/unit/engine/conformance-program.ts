@@ -6,7 +6,6 @@
 import { adapt, initialState } from '../../../main/adaptation/adapt.ts';
 import { createWemoe } from '../../../main/adaptation/wemoe.ts';
 import type { Engine } from '../../../main/engine/engine.ts';
-import { inThisProcess, tryProvider } from '../../../main/engine/onnx/probe.ts';
 import { openEngine, type EngineListingId } from '../../../main/engine/registry.ts';
 import { createReferenceEngine } from '../../../main/engine/reference/engine.ts';
 import { Builder } from '../../../main/graph/builder.ts';
@@ -143,12 +142,6 @@ for (const reduction of all ? (['per-sample', 'batch-mean'] as const) : (['batch
     }
     return { shape: [losses.length], data: Float32Array.from(losses) };
   }
-}
-if (engine.description.adapter?.software === true) {
-  // As the packaged application tries it.
-  const here = await tryProvider('webgpu', inThisProcess);
-  const found = here.runs && here.adapter?.software === true;
-  report('this process finds the card too', found ? 0 : Infinity, 0);
 }
 // SwiftShader has no buffer of 1.6 GB, a card may have.
 if (engine.description.adapter?.software === true) {

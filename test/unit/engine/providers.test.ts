@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { describeEngine } from '../../../main/engine/describe.ts';
 import { computeFailure } from '../../../main/engine/onnx/failures.ts';
 import { probeProduct } from '../../../main/engine/onnx/probe-model.ts';
-import { judgeProbe, type ProbeEnd } from '../../../main/engine/onnx/probe-outcome.ts';
+import { judgeProbe } from '../../../main/engine/onnx/probe-outcome.ts';
 import { tryProvider } from '../../../main/engine/onnx/probe.ts';
 import { missingForProvider } from '../../../main/engine/onnx/providers.ts';
+import type { ProbeEnd } from '../../../main/engine/probe-process.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const right = JSON.stringify(probeProduct);
@@ -51,7 +52,7 @@ describe('what a probe says', () => {
   it('tells a crash, a driver that hangs and a wrong product apart', () => {
     const reasonOf = (end: Partial<ProbeEnd>) => judgeProbe('webgpu', { ...failed, ...end });
     expect(reasonOf({ code: null, signal: 'SIGSEGV' })).toMatchObject({
-      reason: 'its driver broke down when it was tried (ended by SIGSEGV)',
+      reason: 'its driver crashed when it was tried (SIGSEGV)',
     });
     expect(reasonOf({ timedOut: true })).toMatchObject({ reason: 'its driver did not answer' });
     expect(reasonOf({ code: 0, stdout: '[0,0,0,0]' })).toMatchObject({

@@ -146,6 +146,7 @@ describe('native TensorFlow', () => {
   const parts = (place: string, isUsingGpuDevice = false): NativeParts => ({
     packageFolder: () => '/package',
     folder: place,
+    trial: () => Promise.resolve(undefined),
     loadPackage: () => ({
       NodeJSKernelBackend: class extends tf.KernelBackend {
         readonly isUsingGpuDevice = isUsingGpuDevice;
