@@ -60,11 +60,12 @@ export function foldLayers(
 }
 
 /** θ + Σk λk Δk, summed in float64. */
-function addRows(origin: Tensor, rows: Tensor, lambdas: ArrayLike<number>): Tensor {
-  const size = origin.data.length;
-  const data = origin.data.map((value, i) => {
+function addRows(origin: Tensor, { data: rows }: Tensor, lambdas: ArrayLike<number>): Tensor {
+  const { data: values } = origin;
+  const size = values.length;
+  const data = values.map((value, i) => {
     let sum = value;
-    for (let k = 0; k < lambdas.length; k++) sum += lambdas[k]! * rows.data[k * size + i]!;
+    for (let k = 0; k < lambdas.length; k++) sum += lambdas[k]! * rows[k * size + i]!;
     return sum;
   });
   return { shape: origin.shape, data };

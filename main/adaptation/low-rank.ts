@@ -122,15 +122,16 @@ export function addFactors(
   lambdas: ArrayLike<number>,
 ): Tensor {
   const [out, width] = matrixSize(weight.shape);
-  const u = tensorNamed(tensors, left);
+  const { shape, data: u } = tensorNamed(tensors, left);
   const v = tensorNamed(tensors, right).data;
-  const columns = u.shape[1] ?? 0;
-  const data = new Float32Array(weight.data.length);
+  const { data: origin } = weight;
+  const columns = shape[1] ?? 0;
+  const data = new Float32Array(origin.length);
   const row = new Float64Array(width);
   for (let i = 0; i < out; i++) {
-    row.set(weight.data.subarray(i * width, (i + 1) * width));
+    row.set(origin.subarray(i * width, (i + 1) * width));
     for (let j = 0; j < columns; j++) {
-      const factor = lambdas[Math.floor(j / rank)]! * u.data[i * columns + j]!;
+      const factor = lambdas[Math.floor(j / rank)]! * u[i * columns + j]!;
       if (factor === 0) continue;
       for (let c = 0; c < width; c++) row[c]! += factor * v[j * width + c]!;
     }

@@ -86,6 +86,8 @@ export const draft = z.strictObject({
       'reference',
     ]),
     threads: z.int().min(1).max(1024).optional(),
+    /** fp16 halves the memory of frozen weights, and rounds them; fp32 where it is not said. */
+    storage: z.enum(['fp32', 'fp16']).optional(),
   }),
   /**
    * Labels of a sample of this many images of each task may be read while adapting, to draw an accuracy

@@ -6,6 +6,8 @@ import { decodeFp16, encodeFp16 } from './half.ts';
 class Halved implements HalfTensor {
   readonly shape: readonly number[];
   readonly half: Uint16Array;
+  /** What was made last, while somebody has it. */
+  #data: WeakRef<Float32Array> | undefined;
 
   constructor(shape: readonly number[], half: Uint16Array) {
     this.shape = shape;
@@ -13,8 +15,11 @@ class Halved implements HalfTensor {
   }
 
   get data(): Float32Array {
+    const known = this.#data?.deref();
+    if (known !== undefined) return known;
     const data = new Float32Array(this.half.length);
     decodeFp16(this.half, data);
+    this.#data = new WeakRef(data);
     return data;
   }
 }

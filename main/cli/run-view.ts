@@ -32,8 +32,10 @@ export function watchJob(
   progress.log(
     `${recipe.name}: ${String(recipe.tasks.length)} tasks, ${String(recipe.methods.length)} methods`,
   );
+  const { threads, precision } = engine.description;
+  const kept = precision === 'fp32' ? '' : `, ${precision}`;
   progress.log(
-    `Engine: ${describeEngine(engine.description)}, ${String(engine.description.threads)} threads (${engine.reason})`,
+    `Engine: ${describeEngine(engine.description)}, ${String(threads)} threads${kept} (${engine.reason})`,
   );
   let current = '';
   const losses: number[] = [];

@@ -133,14 +133,16 @@ function addWeighted(
   dictionary: Tensor,
   lambdas: ArrayLike<number>,
 ): Float32Array<ArrayBuffer> {
-  const size = origin.data.length;
-  if (lambdas.length * size !== dictionary.data.length) {
+  const { data: values } = origin;
+  const { data: rows } = dictionary;
+  const size = values.length;
+  if (lambdas.length * size !== rows.length) {
     throw new Error(`${lambdas.length} coefficients for task vectors [${dictionary.shape.join()}]`);
   }
   const result = new Float32Array(size);
   for (let i = 0; i < size; i++) {
-    let sum = origin.data[i]!;
-    for (let k = 0; k < lambdas.length; k++) sum += lambdas[k]! * dictionary.data[k * size + i]!;
+    let sum = values[i]!;
+    for (let k = 0; k < lambdas.length; k++) sum += lambdas[k]! * rows[k * size + i]!;
     result[i] = sum;
   }
   return result;

@@ -1,5 +1,6 @@
 /** README.md of an export: what the model is, how good it is, how it is used, where it comes from. */
 import { opset } from '../engine/onnx/proto.ts';
+import { isHalf } from '../lib/tensor.ts';
 import { featureSize } from '../models/vision-config.ts';
 import type { ExportedFile } from './folder.ts';
 import { licenceNote } from './onnx.ts';
@@ -138,6 +139,11 @@ function accuracyNotes(source: ExportSource, { precision }: CardOptions): string
   if (source.measuredWith === 'batch-mean') {
     notes.push(
       'The accuracy was measured with routing weights averaged over batches of one task (batch-mean). This export routes every image on its own, which may give other predictions.',
+    );
+  }
+  if ([...source.model.constants.values()].some(isHalf)) {
+    notes.push(
+      'The run kept frozen weights in float16 and computed in float32: the weights here are those rounded ones.',
     );
   }
   if (precision !== 'float32') {

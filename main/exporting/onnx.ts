@@ -4,7 +4,7 @@ import { opset } from '../engine/onnx/proto.ts';
 import { Builder } from '../graph/builder.ts';
 import type { Program, Value } from '../graph/program.ts';
 import type { DurableFile } from '../lib/durable.ts';
-import type { Tensor } from '../lib/tensor.ts';
+import { widened, type Tensor } from '../lib/tensor.ts';
 import { normalise } from '../models/head.ts';
 import { featureSize } from '../models/vision-config.ts';
 import { imageShape } from '../models/vit.ts';
@@ -93,7 +93,7 @@ function settle(program: Program, values: ReadonlyMap<string, Tensor>): Program 
 function required(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
   const tensor = tensors.get(name);
   if (tensor === undefined) throw new Error(`constant "${name}" is missing`);
-  return tensor;
+  return widened(tensor);
 }
 
 /** λ [B, K] of every layer as [B, layers, K]. */

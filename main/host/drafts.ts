@@ -37,7 +37,7 @@ export async function firstDraft(project: OpenProject): Promise<Draft> {
 /** The draft that would give `recipe` again, as far as the project still has its tasks. */
 export function draftOf(recipe: Recipe, project: OpenProject): Draft {
   const known = new Set(project.materials.tasks.map(({ id }) => id));
-  const { id = 'auto', threads } = recipe.engine ?? {};
+  const { id = 'auto', threads, storage } = recipe.engine ?? {};
   return {
     name: recipe.name,
     seed: recipe.seed,
@@ -53,7 +53,11 @@ export function draftOf(recipe: Recipe, project: OpenProject): Draft {
       adaptation: recipe.adaptation.mixed === true,
       evaluation: recipe.evaluation.mixed === true,
     },
-    engine: { id, ...(threads === undefined ? {} : { threads }) },
+    engine: {
+      id,
+      ...(threads === undefined ? {} : { threads }),
+      ...(storage === 'fp16' && { storage }),
+    },
     monitor: recipe.monitor ?? null,
   };
 }

@@ -210,12 +210,13 @@ function changeMethod(
 async function engineFindings(draft: Draft): Promise<Finding[]> {
   if (draft.engine.id === 'auto') return [];
   try {
-    await createEngine(draft.engine.id);
+    const { id, storage = 'fp32' } = draft.engine;
+    await createEngine(id, { storage });
     return [];
   } catch (error) {
     const failure = failureOf(error);
     if (failure === undefined) throw error;
-    const fixed: Draft = { ...draft, engine: { id: 'auto' } };
+    const fixed: Draft = { ...draft, engine: { ...draft.engine, id: 'auto' } };
     return [finding('error', failure, { title: 'Let the fastest be chosen', draft: fixed })];
   }
 }

@@ -4,10 +4,7 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
-/**
- * A tensor that is kept in 16 bits for each value. `data` is made anew whenever it is read, so whoever needs it twice
- * keeps it.
- */
+/** A tensor that is kept in 16 bits for each value. `data` is made when it is read, and lives while somebody has it. */
 export interface HalfTensor extends Tensor {
   /** Patterns of IEEE 754 binary16. */
   readonly half: Uint16Array;

@@ -55,7 +55,7 @@ async function timesOf(run: RunFolder): Promise<EarlierTime[]> {
 export function conditionsOf(
   entry: RecipeMethod,
   recipe: Recipe,
-  { title, threads }: Pick<Report['engine'], 'title' | 'threads'>,
+  { title, threads, precision }: Pick<Report['engine'], 'title' | 'threads' | 'precision'>,
 ): string {
   const found = catalogueEntry(entry.method);
   const parameters = allParameters(found, entry.parameters, seenTasks(recipe).length, entry.id);
@@ -70,6 +70,7 @@ export function conditionsOf(
     recipe.monitor?.images ?? 0,
     title,
     threads,
+    precision,
   ]);
 }
 

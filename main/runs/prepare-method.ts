@@ -3,6 +3,7 @@ import type { ExpertSet } from '../adaptation/dictionary.ts';
 import type { AdaptationSettings } from '../adaptation/method.ts';
 import type { Engine } from '../engine/engine.ts';
 import { foldStatic } from '../exporting/fold.ts';
+import type { Storage } from '../engine/engine.ts';
 import { breather } from '../lib/breath.ts';
 import { throwIfCancelled } from '../lib/errors.ts';
 import { resolveParameters } from '../lib/parameters.ts';
@@ -15,6 +16,7 @@ import { allParameters, catalogueEntry, goesOn, mergeBefore } from './catalogue.
 import type { RunInputs } from './inputs.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
 import { seenPart } from './seen.ts';
+import { stored, storedModel, storageOf } from './storage.ts';
 
 /** A model to evaluate, with what it was made from. */
 export interface PreparedMethod {
@@ -46,8 +48,16 @@ interface PrepareProgress {
   readonly unit: 'tensors' | 'images';
 }
 
-/** The model of a recipe's method before any adaptation; undefined for the individual models. */
+/** The model of a recipe's method before any adaptation, kept as the recipe says; undefined for the individual models. */
 export async function prepareMethod(
+  entry: RecipeMethod,
+  context: PrepareContext,
+): Promise<PreparedMethod | undefined> {
+  const prepared = await prepare(entry, context);
+  return prepared && { ...prepared, model: storedModel(storageOf(context.recipe), prepared.model) };
+}
+
+async function prepare(
   entry: RecipeMethod,
   context: PrepareContext,
 ): Promise<PreparedMethod | undefined> {
@@ -92,7 +102,11 @@ export async function prepareMethod(
       const before = goesOn(entry) ? await weightsBefore(entry, context, where) : undefined;
       const set: ExpertSet = { ...expertSet(inputs), ...(before && { merged: before.weights }) };
       const values = resolveParameters(found.method, entry.parameters, where);
-      const constants = await gather(found.method.constants(set, values), signal);
+      const constants = await gather(
+        found.method.constants(set, values),
+        storageOf(recipe),
+        signal,
+      );
       // Which merge it went on from is said even where the recipe leaves it to the order.
       const of = before && { of: before.id };
       return {
@@ -136,17 +150,21 @@ function ordinary(
   return { entry, parameters, model, settings: undefined, modelParameters };
 }
 
-/** Computes tensors one after another; the process answers others in between. Throws CancelledError. */
+/**
+ * Computes tensors one after another, each kept before the next one is made; the process answers others in between.
+ * Throws CancelledError and `tensor.exceeds_half`.
+ */
 async function gather(
   tensors:
     | Iterable<readonly [name: string, tensor: Tensor]>
     | AsyncIterable<readonly [name: string, tensor: Tensor]>,
+  storage: Storage,
   signal: AbortSignal | undefined,
 ): Promise<TensorMap> {
   const gathered = new Map<string, Tensor>();
   const breathe = breather();
   for await (const [name, tensor] of tensors) {
-    gathered.set(name, tensor);
+    gathered.set(name, stored(storage, name, tensor));
     await breathe();
     throwIfCancelled(signal);
   }

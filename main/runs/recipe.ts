@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { storages } from '../engine/engine.ts';
 import { engineChoices } from '../engine/registry.ts';
 import { modelPath } from '../hub/local.ts';
 import { closest } from '../lib/closest.ts';
@@ -56,6 +57,8 @@ export const recipeSchema = z.strictObject({
     .strictObject({
       id: z.enum(engineChoices).default('auto'),
       threads: z.int().min(1).max(1024).optional(),
+      /** How frozen weights are kept; fp16 halves their memory and rounds them. */
+      storage: z.enum(storages).optional(),
     })
     .optional(),
   /**
@@ -231,6 +234,7 @@ export function formatRecipe(recipe: Recipe): string {
           engine: {
             id: recipe.engine.id,
             ...(recipe.engine.threads === undefined ? {} : { threads: recipe.engine.threads }),
+            ...(recipe.engine.storage === 'fp16' && { storage: 'fp16' }),
           },
         }),
     ...(recipe.monitor === undefined ? {} : { monitor: { images: recipe.monitor.images } }),

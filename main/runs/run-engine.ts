@@ -1,8 +1,8 @@
 /** The engine of a run: the one its recipe names, or the one it began on. */
 import { openModel } from '../checkpoints/open-model.ts';
 import type { BlockShape } from '../engine/calibration-step.ts';
-import { createEngine, type ChoiceOptions, type ChosenEngine } from '../engine/choice.ts';
-import { engineListingIds, openEngine } from '../engine/registry.ts';
+import { createEngine, type ChosenEngine } from '../engine/choice.ts';
+import { engineListingIds, openEngine, type EngineOptions } from '../engine/registry.ts';
 import { modelPath } from '../hub/local.ts';
 import { tokenCount } from '../models/vision-config.ts';
 import { visionArchitecture } from '../models/vision-model.ts';
@@ -10,26 +10,27 @@ import { readEvents } from './events.ts';
 import type { Recipe } from './recipe.ts';
 import { readRunRecipe, type RunFolder } from './run-folder.ts';
 import { engineText } from './run-start.ts';
+import { storageOf } from './storage.ts';
 
 /** `folder` is what the recipe's paths are relative to. Throws `engine.unavailable`. */
 export async function engineOf(
   recipe: Pick<Recipe, 'engine' | 'base' | 'adaptation'>,
   folder: string,
 ): Promise<ChosenEngine> {
-  const { id = 'auto', threads } = recipe.engine ?? {};
+  const { id = 'auto' } = recipe.engine ?? {};
   const { base, adaptation } = recipe;
   const shape = id === 'auto' ? await blockShape(base, adaptation.batch, folder) : undefined;
-  return createEngine(id, { ...threadsOption(threads), ...(shape && { shape }) });
+  return createEngine(id, { ...engineOptions(recipe), ...(shape && { shape }) });
 }
 
 /** Where the recipe leaves the choice open, the engine the run began on: measuring might choose another. */
 export async function engineToGoOn(run: RunFolder): Promise<ChosenEngine> {
   const { recipe, folder } = await readRunRecipe(run);
-  const { id = 'auto', threads } = recipe.engine ?? {};
+  const { id = 'auto' } = recipe.engine ?? {};
   const [first] = await readEvents(run.eventsPath);
   if (id !== 'auto' || first?.type !== 'run.started') return engineOf(recipe, folder);
   for (const listed of engineListingIds) {
-    const engine = await openEngine(listed, threadsOption(threads)).catch(() => undefined);
+    const engine = await openEngine(listed, engineOptions(recipe)).catch(() => undefined);
     if (engine !== undefined && engineText(engine) === first.engine) {
       return { ...engine, reason: 'the run began on it' };
     }
@@ -37,8 +38,9 @@ export async function engineToGoOn(run: RunFolder): Promise<ChosenEngine> {
   return engineOf(recipe, folder);
 }
 
-function threadsOption(threads: number | undefined): Pick<ChoiceOptions, 'threads'> {
-  return threads === undefined ? {} : { threads };
+function engineOptions(recipe: Pick<Recipe, 'engine'>): EngineOptions {
+  const { threads } = recipe.engine ?? {};
+  return { ...(threads !== undefined && { threads }), storage: storageOf(recipe) };
 }
 
 /**

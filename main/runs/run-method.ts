@@ -21,6 +21,7 @@ import { averageAccuracy } from './report.ts';
 import { runAdaptation, type Adapted, type ResumedAdaptation } from './run-adaptation.ts';
 import { seenTasks } from './protocol.ts';
 import { seenPart } from './seen.ts';
+import { storageOf, storedModel } from './storage.ts';
 import type { StateToKeep } from './state-keeper.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
 
@@ -126,7 +127,7 @@ async function evaluateAll(
       const expert = inputs.experts[index];
       if (expert === undefined) throw new Error(`task ${id} has no expert`);
       const measure = async () => {
-        const encoder = shared ?? (await compile(staticModel(expert)));
+        const encoder = shared ?? (await compile(storedModel(storageOf(recipe), staticModel(expert))));
         const own = { ...options, expert: expertOf(id) };
         return evaluateTask(encoder, set, head, own).finally(() =>
           shared === undefined ? encoder.dispose() : undefined,

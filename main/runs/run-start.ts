@@ -9,10 +9,11 @@ import type { RunFolder } from './run-folder.ts';
 
 export type RunStart = Extract<RunEvent, { type: 'run.started' }>;
 
-/** An engine as the log of a run names it. */
-export function engineText({ description: { title, device, threads, adapter } }: Engine): string {
+/** An engine as the log of a run names it; what everything is kept in unless a recipe says otherwise goes unsaid. */
+export function engineText({ description }: Engine): string {
+  const { title, device, threads, adapter, precision } = description;
   const card = adapter === undefined ? '' : ` on ${adapter.name} (driver ${adapter.driver})`;
-  return `${title}${card}, ${device}, threads: ${String(threads)}`;
+  return `${title}${card}, ${device}, threads: ${String(threads)}${precision === 'fp32' ? '' : `, ${precision}`}`;
 }
 
 export function describeStart(

@@ -86,7 +86,7 @@ async function runSteps(executable: Executable, inputs: Record<string, Tensor>, 
 async function main(): Promise<void> {
   const engine = await open();
   await sayPeak(engine);
-  const model = randomWemoe(size, (name, tensor) => stored(engine, name, tensor));
+  const model = randomWemoe(size, (name, tensor) => stored(storage, name, tensor));
   const shape = { tasks: 1, batch: size.batch, classes: size.classes, reduction };
   const whole = stepForward(model, shape);
   const forward = options.without.includes('narrow') ? whole : narrow(whole);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { storages, type Storage } from '../../engine/engine.ts';
 import { engineChoice, engineChoices, type EngineChoice } from '../../engine/registry.ts';
 import { CancelledError } from '../../lib/errors.ts';
 import { methodCatalogue } from '../../runs/catalogue.ts';
@@ -30,13 +31,22 @@ export const run = defineCommand({
       value: 'NAME',
       summary: `engine in place of the recipe's: ${engineChoices.join(', ')}`,
     },
+    storage: {
+      kind: 'text',
+      value: 'TYPE',
+      choices: storages,
+      summary: 'how frozen weights are kept: fp32, or fp16 in half the memory, rounded',
+    },
   },
-  async run({ project, engine: named }, [path = ''], context) {
-    const choice = named === undefined ? undefined : engineChoice(named);
+  async run({ project, engine: named, storage }, [path = ''], context) {
+    const choice = {
+      ...(named !== undefined && { id: engineChoice(named) }),
+      ...(storage !== undefined && { storage }),
+    };
     if (existsSync(join(path, 'run.json'))) {
-      if (choice !== undefined) {
+      if (named !== undefined || storage !== undefined) {
         throw new UsageError(
-          'a run goes on with the engine it began on; leave --engine out',
+          'a run goes on with the engine it began on; leave --engine and --storage out',
           'run',
         );
       }
@@ -51,27 +61,29 @@ export const run = defineCommand({
 });
 
 /**
- * Creates a run of the recipe at `recipePath` in a project folder and executes it, on the engine of the recipe unless
- * another is given, which the recipe of the run then names. Nothing is created
+ * Creates a run of the recipe at `recipePath` in a project folder and executes it, on the engine of the recipe but for
+ * what `engine` says otherwise, which the recipe of the run then names. Nothing is created
  * when the recipe or anything that it names is wrong.
  */
 export async function startRun(
   recipePath: string,
   project: string,
   context: CommandContext,
-  engineId?: EngineChoice,
+  engine: { readonly id?: EngineChoice; readonly storage?: Storage } = {},
 ): Promise<CommandResult> {
   const written = await readRecipe(recipePath, methodCatalogue);
   const recipe: Recipe =
-    engineId === undefined ? written : { ...written, engine: { ...written.engine, id: engineId } };
+    Object.keys(engine).length === 0
+      ? written
+      : { ...written, engine: { id: 'auto', ...written.engine, ...engine } };
   const folder = await recipeFolder(recipePath);
-  const engine = await engineOf(recipe, folder);
-  const watched = watchJob(context.progress, recipe, engine);
+  const chosen = await engineOf(recipe, folder);
+  const watched = watchJob(context.progress, recipe, chosen);
   const resolved = resolveRecipePaths(recipe, folder);
   const inputs = await loadInputs(resolved, watched.onLoad, context.signal);
   try {
     const run = await createRun(project, recipe, folder);
-    return await execute(run, context, { engine, inputs, ...watched });
+    return await execute(run, context, { engine: chosen, inputs, ...watched });
   } finally {
     await inputs.close();
   }

@@ -134,12 +134,15 @@ function withTitles(
   });
 }
 
+function engineNote({ title, device, threads, precision }: TableRun['report']['engine']): string {
+  const kept = precision === 'fp32' ? '' : `, ${precision}`;
+  return `${title}, ${device}, threads: ${threads}${kept}`;
+}
+
 function notesOf(runs: readonly TableRun[], rows: readonly TableRow[]): string[] {
   // Where there are several, their rows are headed by these.
   const unseen = runs.length === 1 ? runs.flatMap(unseenOf) : [];
-  const engines = new Set(
-    runs.map(({ report: { engine } }) => `${engine.title}, ${engine.device}, threads: ${engine.threads}`),
-  );
+  const engines = new Set(runs.map(({ report: { engine } }) => engineNote(engine)));
   const seeds = new Set(runs.map(({ report }) => report.seed));
   const data = new Set(runs.map(({ report }) => report.adaptationData));
   return [
