@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Computes on every processor for minutes. */
+const wholeDemo = 'test/e2e/demo.test.ts';
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -18,7 +21,8 @@ export default defineConfig({
       },
       ...[
         // The built program and the built application, in processes of their own: one file after another.
-        { name: 'program', include: ['test/e2e/*.test.ts'] },
+        { name: 'program', include: ['test/e2e/*.test.ts'], exclude: [wholeDemo] },
+        { name: 'demo', include: [wholeDemo] },
         // The application's own are in its processes: what starts it is loaded once for all files.
         { name: 'app', include: ['test/e2e/app/*.test.ts'], isolate: false },
       ].map((project) => ({

@@ -51,8 +51,8 @@ tests() {
   printf '%-7s %-34s %s\n' "$result" "$name" "$(seconds "$start")"
 }
 
-# By far the longest of these, on one processor: it goes on beside the others. No cache: a rule that knows types
-# looks beyond the changed file.
+# By far the longest of these, on one processor: it goes on beside the others and the first tests. No cache: a rule
+# that knows types looks beyond the changed file.
 eslint --max-warnings 0 . >"$scratch/lint.log" 2>&1 </dev/null &
 lint=$!
 background+=("$lint")
@@ -71,10 +71,10 @@ step 'layers (dependency-cruiser)' depcruise --config build/layers.cjs .
 step 'dead code, dependencies (knip)' knip --no-progress
 step 'bundle (esbuild)' npm run --silent build
 step 'desktop (esbuild, vite)' npm run --silent build:desktop
-step 'lint (eslint)' await_lint
 # Tests of the window start it, tests of graphics cards use the driver in software that comes with it.
 step 'Electron (fetched where missing)' tsx build/electron/fetch.ts
 tests 'tests: unit, golden, laws, fuzz' vitest run --project fast
+step 'lint (eslint)' await_lint
 
 # The application's tests mostly wait for its windows; the program's compute meanwhile.
 TALLY_FILE="$scratch/program.tally" vitest run --project program >"$scratch/program.log" 2>&1 </dev/null &
@@ -89,6 +89,8 @@ await_program() {
 }
 tests 'tests: end to end, application' vitest run --project app
 tests 'tests: end to end, program' await_program
+# Alone: it computes on every processor for minutes, which the windows would wait for.
+tests 'tests: end to end, demo' vitest run --project demo
 
 if [ "${#failed_steps[@]}" -ne 0 ]; then
   printf 'failed: %s\n' "${failed_steps[@]}"
