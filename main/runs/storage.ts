@@ -6,7 +6,7 @@ import type { MergedModel } from '../models/merged-model.ts';
 import type { Recipe } from './recipe.ts';
 
 /** Vectors, and what is shorter than this, stay as they are: they weigh nothing, and widening them costs a call. */
-const shortest = 1024;
+const shortest = 256;
 
 export function storageOf({ engine }: Pick<Recipe, 'engine'>): Storage {
   return engine?.storage ?? 'fp32';

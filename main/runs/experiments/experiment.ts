@@ -13,6 +13,7 @@ import objective from '../../../assets/recipes/objective.json' with { type: 'jso
 import reduction from '../../../assets/recipes/reduction.json' with { type: 'json' };
 import robustness from '../../../assets/recipes/robustness.json' with { type: 'json' };
 import routerDepth from '../../../assets/recipes/router-depth.json' with { type: 'json' };
+import storage from '../../../assets/recipes/storage.json' with { type: 'json' };
 import unseen from '../../../assets/recipes/unseen.json' with { type: 'json' };
 import { closest } from '../../lib/closest.ts';
 import { AppError } from '../../lib/errors.ts';
@@ -88,6 +89,7 @@ export const experiments: readonly Experiment[] = [
   mixedBatches,
   reduction,
   objective,
+  storage,
 ].map((file) => experimentSchema.parse(file));
 
 /** The bundled experiment `name`. Throws `experiment.unknown`. */
