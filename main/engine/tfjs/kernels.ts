@@ -63,6 +63,25 @@ function swapLastTwo(x: tf.Tensor): tf.Tensor {
   return tf.transpose(x, permutation);
 }
 
+/**
+ * XNNPACK, which computes the products of the WASM backend, keeps a packed copy of the right matrix for as long as
+ * that tensor lives: with constants, all weights and the dictionary a second time. So it is given copies of at most
+ * this many numbers, which end with the equation.
+ */
+const largestCopy = 2 ** 21;
+
+/** Product of two matrices on the WASM backend, column block by column block of the right one. */
+function matrixProduct(left: tf.Tensor, right: tf.Tensor): tf.Tensor {
+  const [inner = 1, columns = 1] = right.shape;
+  const width = Math.max(1, Math.floor(largestCopy / inner));
+  const blocks: tf.Tensor[] = [];
+  for (let start = 0; start < columns; start += width) {
+    const size = [inner, Math.min(width, columns - start)];
+    blocks.push(tf.tidy(() => tf.matMul(left, tf.slice(right, [0, start], size))));
+  }
+  return blocks.length === 1 ? at(blocks, 0) : tf.concat(blocks, 1);
+}
+
 /** Product of a stack of matrices with a stack of as many. */
 function stackProduct(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   const [rows = 1, inner = 1] = a.shape.slice(-2);
@@ -83,8 +102,8 @@ const matmul: Kernel<OpAttributes['matmul']> = (inputs, { transposeLeft, transpo
   }
   if (tf.getBackend() !== 'wasm') return tf.matMul(left, right, transposeLeft, transposeRight);
   const a = transposeLeft ? swapLastTwo(left) : left;
-  const b = transposeRight ? swapLastTwo(right) : right;
-  return left.rank === 2 ? tf.matMul(a, b) : stackProduct(a, b);
+  if (left.rank > 2) return stackProduct(a, transposeRight ? swapLastTwo(right) : right);
+  return transposeRight ? tf.matMul(a, swapLastTwo(right)) : matrixProduct(a, right);
 };
 
 const layerNorm: Kernel<OpAttributes['layerNorm']> = (inputs, { epsilon }) => {
