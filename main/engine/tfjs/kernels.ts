@@ -29,6 +29,10 @@ function binary(f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor): Kernel<unknown> {
   return (inputs) => f(at(inputs, 0), at(inputs, 1));
 }
 
+function onWasm(): boolean {
+  return tf.getBackend() === 'wasm';
+}
+
 /** Sums the rows of a matrix, chunk by chunk. */
 function sumRows(x: tf.Tensor): tf.Tensor {
   const [rows = 1, width = 1] = x.shape;
@@ -41,6 +45,7 @@ function sumRows(x: tf.Tensor): tf.Tensor {
 }
 
 function sum(x: tf.Tensor, { axes, keepDims }: Reduction): tf.Tensor {
+  if (!onWasm()) return tf.sum(x, [...axes], keepDims);
   const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const inner = tf.transpose(x, [...kept, ...axes]);
   const count = axes.reduce((product, axis) => product * (x.shape[axis] ?? 1), 1);
@@ -100,7 +105,7 @@ const matmul: Kernel<OpAttributes['matmul']> = (inputs, { transposeLeft, transpo
     const product = matmul([rows, right], { transposeLeft: false, transposeRight });
     return tf.reshape(product, [...left.shape.slice(0, -1), product.shape.at(-1) ?? 1]);
   }
-  if (tf.getBackend() !== 'wasm') return tf.matMul(left, right, transposeLeft, transposeRight);
+  if (!onWasm()) return tf.matMul(left, right, transposeLeft, transposeRight);
   const a = transposeLeft ? swapLastTwo(left) : left;
   if (left.rank > 2) return stackProduct(a, transposeRight ? swapLastTwo(right) : right);
   return transposeRight ? tf.matMul(a, swapLastTwo(right)) : matrixProduct(a, right);
