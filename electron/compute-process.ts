@@ -9,9 +9,9 @@ const serviceName = 'Mergewright compute';
 /** V8's own limit under Electron is 4 GiB; weights live outside of this heap. */
 const HEAP_MB = 3_584;
 
-/** What engines and downloads read; nothing else of the user's environment is handed on. */
+/** What engines, their installation and downloads read; nothing else of the user's environment is handed on. */
 const environment =
-  /^(PATH|HOME|USERPROFILE|LANG|LC_ALL|TZ|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|LOCALAPPDATA|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|VK_ICD_FILENAMES|VK_DRIVER_FILES|XDG_DATA_DIRS|OMP_NUM_THREADS|MERGEWRIGHT_\w+|XDG_(CACHE|CONFIG)_HOME|HF_(HOME|HUB_CACHE|HUB_OFFLINE|ENDPOINT|TOKEN|TOKEN_PATH)|HUGGINGFACE_HUB_CACHE|TRANSFORMERS_OFFLINE|((HTTPS?|ALL|NO)_PROXY)|((https?|all|no)_proxy)|NODE_EXTRA_CA_CERTS)$/;
+  /^(PATH|HOME|USERPROFILE|LANG|LC_ALL|TZ|TMPDIR|TEMP|TMP|SystemRoot|APPDATA|LOCALAPPDATA|LD_LIBRARY_PATH|CUDA_\w+|NVIDIA_\w+|VK_ICD_FILENAMES|VK_DRIVER_FILES|XDG_DATA_DIRS|OMP_NUM_THREADS|MERGEWRIGHT_\w+|XDG_(CACHE|CONFIG|DATA)_HOME|PIP_(INDEX_URL|CONFIG_FILE)|CXX|HF_(HOME|HUB_CACHE|HUB_OFFLINE|ENDPOINT|TOKEN|TOKEN_PATH)|HUGGINGFACE_HUB_CACHE|TRANSFORMERS_OFFLINE|((HTTPS?|ALL|NO)_PROXY)|((https?|all|no)_proxy)|NODE_EXTRA_CA_CERTS)$/;
 
 /** Words for https://www.electronjs.org/docs/latest/api/app#event-child-process-gone. */
 const reasons: Readonly<Record<string, string>> = {
@@ -29,12 +29,11 @@ const reasons: Readonly<Record<string, string>> = {
 /** Details arrive beside the exit, in either order. */
 const DETAILS_WAIT_MS = 100;
 
-function minimalEnvironment(): Record<string, string> {
+export function computeEnvironment(): Record<string, string> {
   const kept = Object.entries(process.env).filter(
     (entry): entry is [string, string] => environment.test(entry[0]) && entry[1] !== undefined,
   );
-  // Whether the binary may also be started as Node, which the package forbids.
-  return { ...Object.fromEntries(kept), MERGEWRIGHT_PACKAGED: app.isPackaged ? '1' : '0' };
+  return Object.fromEntries(kept);
 }
 
 /** Starts a compute process in a folder of its own. */
@@ -44,7 +43,7 @@ export function startComputeProcess(): ComputeChild {
   const process_ = utilityProcess.fork(places.computeHost, [], {
     serviceName,
     cwd: folder,
-    env: minimalEnvironment(),
+    env: computeEnvironment(),
     execArgv: [`--max-old-space-size=${HEAP_MB}`],
     stdio: 'inherit',
   });

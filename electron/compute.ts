@@ -4,6 +4,7 @@ import { measureLoopDelay } from '../main/lib/loop-delay.ts';
 import { startComputeProcess } from './compute-process.ts';
 import { createSupervisor, type ComputeState, type Supervisor } from './compute-supervisor.ts';
 import type { Handles } from './handles.ts';
+import { runProbe } from './probe-process.ts';
 
 export interface ComputeOptions {
   readonly handles: () => Handles;
@@ -39,6 +40,12 @@ export function createCompute(options: ComputeOptions): Compute {
       case 'delay':
         for (const answer of waiting) answer(message);
         waiting = [];
+        return;
+      case 'probe':
+        // A compute process that has ended meanwhile needs no answer.
+        void runProbe(message).then((end) => {
+          supervisor.send({ type: 'probed', id: message.id, end });
+        });
         return;
       case 'fatal':
         console.error(`compute: ${message.what}`);

@@ -9,6 +9,11 @@ export const places = {
   preload: path.join(built, 'preload.cjs'),
   window: path.join(built, 'renderer'),
   computeHost: path.join(built, 'host.mjs'),
+  /** The programs that try native libraries. */
+  probes: {
+    probe: path.join(built, 'engine-probe.mjs'),
+    tensorflow: path.join(built, 'tensorflow-probe.mjs'),
+  },
   /** The bundled benchmark; outside of the archive, so that the engines can map its files. */
   demo: app.isPackaged
     ? path.join(process.resourcesPath, 'demo')

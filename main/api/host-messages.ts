@@ -8,6 +8,15 @@ import { count, handle } from './common.ts';
 
 const path = z.string().min(1).max(32_768);
 
+const output = z.string().max(1_000_000);
+const probeEnd = z.strictObject({
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+  timedOut: z.boolean(),
+  stdout: output,
+  stderr: output,
+});
+
 const toHost = z.discriminatedUnion('type', [
   /** A window connects; its port is the message's only port. The host serves contract.ts on it. */
   z.strictObject({ type: z.literal('connect') }),
@@ -17,6 +26,8 @@ const toHost = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('project'), path }),
   /** Asks for a `delay` in return. */
   z.strictObject({ type: z.literal('measure') }),
+  /** How a `probe` ended. */
+  z.strictObject({ type: z.literal('probed'), id: z.uuid(), end: probeEnd }),
   /** Stop what runs so that it can be resumed, then exit with 0. Killed after a grace time. */
   z.strictObject({ type: z.literal('quit') }),
 ]);
@@ -31,6 +42,14 @@ const fromHost = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('opened'), path, title: z.string() }),
   /** Delay of the host's event loop since the last `measure`, in milliseconds. */
   z.strictObject({ type: z.literal('delay'), p99: z.number().min(0), samples: count }),
+  /** Asks for one of the programs that try a native library, in a process of its own; `probed` answers. */
+  z.strictObject({
+    type: z.literal('probe'),
+    id: z.uuid(),
+    program: z.enum(['probe', 'tensorflow']),
+    args: z.array(z.string().max(100_000)).max(4),
+    limitMs: z.int().min(1).max(600_000),
+  }),
   /** The host is about to exit because of a bug; says why. */
   z.strictObject({ type: z.literal('fatal'), what: z.string() }),
 ]);

@@ -3,7 +3,6 @@
  * that process along and not the one that asked, and what it writes on the error output can be read.
  */
 import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
 import { childProgram } from '../lib/thread-program.ts';
 
 export type ProbeProgram = 'probe' | 'tensorflow';
@@ -83,9 +82,4 @@ export function endInWords(end: ProbeEnd): string {
   if (crash === undefined) return `code ${String(end.code)}`;
   const words = signalWords[crash];
   return words === undefined ? crash : `${crash}: ${words}`;
-}
-
-/** The name of a signal by its number on this system. */
-export function signalName(number: number): string | undefined {
-  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0];
 }

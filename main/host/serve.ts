@@ -5,9 +5,11 @@
 import { RPCHandler } from '@orpc/server/message-port';
 import type { MessagePortMainLike } from '@orpc/client/message-port';
 import { parseToHost, type FromHost } from '../api/host-messages.ts';
+import { useProbeRunner } from '../engine/probe-process.ts';
 import { measureLoopDelay } from '../lib/loop-delay.ts';
 import { router } from './router.ts';
 import { Session } from './session.ts';
+import { shellProbes } from './shell-probes.ts';
 
 /** A port as Electron's utility process receives it. */
 export interface ReceivedPort extends MessagePortMainLike {
@@ -33,6 +35,8 @@ export function serve(parent: ParentPort, exit: (code: number) => void): Fail {
   const session = new Session({ tell, log });
   const handler = new RPCHandler(router);
   const delay = measureLoopDelay();
+  const probes = shellProbes(tell);
+  useProbeRunner(probes.run);
 
   const receive = async (data: unknown, port: ReceivedPort | undefined): Promise<void> => {
     const message = parseToHost(data);
@@ -50,6 +54,9 @@ export function serve(parent: ParentPort, exit: (code: number) => void): Fail {
         return;
       case 'measure':
         tell({ type: 'delay', ...delay.read() });
+        return;
+      case 'probed':
+        probes.answered(message);
         return;
       case 'quit':
         await session.close();

@@ -3,6 +3,7 @@
  * processor, or for another CUDA than the driver's, ends the process that loads it. A success and a crash are
  * remembered for this installation, runtime, processor and driver; what fails in words is tried again next time.
  */
+import { statSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { z } from 'zod';
 import { keyedCache, keyOf } from '../keyed-cache.ts';
@@ -35,7 +36,7 @@ export async function runTrial(
   installation: Installation,
   run: ProbeRunner,
 ): Promise<string | undefined> {
-  const key = trialKey(installation);
+  const key = trialKey(order, installation);
   const known = await cache.read(key);
   if (known !== undefined) {
     return known.value === null ? undefined : crashed(installation, known.value, known.at);
@@ -50,10 +51,12 @@ export async function runTrial(
   return reason;
 }
 
-function trialKey({ tensorflow, binding, installed, variant }: Installation): string {
+function trialKey({ binding: file }: NativeOrder, installation: Installation): string {
+  const { tensorflow, binding, installed, variant } = installation;
   const { node, electron } = process.versions;
+  const { size, mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
   const machine = [cpus()[0]?.model, release(), nvidiaVersion()];
-  return keyOf([tensorflow, binding, installed, variant, node, electron, machine]);
+  return keyOf([tensorflow, binding, installed, variant, size, mtimeMs, node, electron, machine]);
 }
 
 /** That a process was killed says something about the moment, and not about the library. */
@@ -63,8 +66,8 @@ function isCrash(end: ProbeEnd): boolean {
 }
 
 function crashed({ tensorflow }: Installation, how: string, at?: string): string {
-  const when = at === undefined ? 'now' : `on ${at}`;
-  return `TensorFlow ${tensorflow} crashed when it was tried ${when} in a process of its own (${how}), so it is not used; installing it again tries it again`;
+  const when = at === undefined ? '' : ` on ${at}`;
+  return `TensorFlow ${tensorflow} crashed when it was tried in a process of its own${when} (${how}), so it is not used; installing it again tries it again`;
 }
 
 function failureOf(end: ProbeEnd): string | undefined {

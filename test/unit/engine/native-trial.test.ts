@@ -68,10 +68,10 @@ describe('a trial of native TensorFlow', () => {
   it('that crashed is not repeated, and told with its day', async () => {
     const { run, count } = ending({ code: null, signal: 'SIGSEGV', stdout: '' });
     expect(await runTrial(order, installation, run)).toBe(
-      'TensorFlow 2.21.0 crashed when it was tried now in a process of its own (SIGSEGV), so it is not used; installing it again tries it again',
+      'TensorFlow 2.21.0 crashed when it was tried in a process of its own (SIGSEGV), so it is not used; installing it again tries it again',
     );
     expect(await runTrial(order, installation, run)).toMatch(
-      /crashed when it was tried on \d{4}-\d\d-\d\d in a process of its own \(SIGSEGV\)/,
+      /crashed when it was tried in a process of its own on \d{4}-\d\d-\d\d \(SIGSEGV\)/,
     );
     expect(count()).toBe(1);
   });
@@ -130,11 +130,11 @@ async function bindingThat(body: string): Promise<string | undefined> {
 }
 
 describe('the program that tries it', () => {
-  it.for([
+  it.for<readonly [what: string, body: string, reason: RegExp]>([
     [
       'an instruction that the processor lacks',
       '__builtin_trap(); return exports;',
-      /crashed when it was tried now .* \(SIGILL: it uses an instruction that this processor does not have\)/,
+      /crashed when it was tried .* \(SIGILL: it uses an instruction that this processor does not have\)/,
     ],
     [
       'a wild address',
