@@ -17,8 +17,12 @@ export interface ChildOptions {
   readonly engine: EngineListingId;
   readonly reduction: Reduction;
   readonly size: StepSize;
+  /** Blocks of the model where the reference or a card in software computes, if that is fewer. */
+  readonly slowLayers: number;
   readonly threads: number;
   readonly steps: number;
+  /** Seconds after which no further step begins. */
+  readonly limit: number;
   readonly breakdown: boolean;
   readonly storage: Storage;
   /** Optimisations to leave out: `narrow` or those of the ONNX engine. */
@@ -26,7 +30,7 @@ export interface ChildOptions {
 }
 
 const options = JSON.parse(process.argv[2]!) as ChildOptions;
-const { reduction, size, threads, steps, storage } = options;
+const { reduction, threads, steps, storage } = options;
 const without = new Set(
   onnxOptimisations.filter((name): name is OnnxOptimisation => options.without.includes(name)),
 );
@@ -53,26 +57,37 @@ function open(profile?: string): Promise<Engine> | Engine {
     : openEngine(options.engine, { threads, storage });
 }
 
-/** GFLOP/s of a large square product, by the clock and by processor time. */
+/**
+ * GFLOP/s of a large square product, by the clock and by processor time. An engine that would take long for it gets a
+ * smaller one.
+ */
 async function sayPeak(engine: Engine): Promise<void> {
-  const n = 2048;
+  let [n, best] = [512, await bestProduct(engine, 512, 2)];
+  if (best.seconds * (2048 / n) ** 3 < 10) [n, best] = [2048, await bestProduct(engine, 2048, 5)];
+  const gflops = [best.seconds, best.processor].map((s) => (2 * n ** 3) / s / 1e9);
+  say({ gflops, peakOf: n });
+}
+
+async function bestProduct(engine: Engine, n: number, runs: number) {
   const b = new Builder();
   const product = b.matmul(b.constant('left', [n, n]), b.input('right', [n, n]));
   const program = b.build('product', { sum: b.sum(product, [0, 1]) });
   const matrix: Tensor = { shape: [n, n], data: new Float32Array(n * n).fill(0.5) };
   const executable = await engine.compile(program, new Map([['left', matrix]]));
   const best = { seconds: Infinity, processor: Infinity };
-  for (let run = 0; run < 5; run++) {
+  for (let run = 0; run < runs; run++) {
     const { seconds, processor } = await timed(() => executable.run({ right: matrix }));
     best.seconds = Math.min(best.seconds, seconds);
     best.processor = Math.min(best.processor, processor);
   }
   await executable.dispose();
-  say({ gflops: [best.seconds, best.processor].map((s) => (2 * n ** 3) / s / 1e9) });
+  return best;
 }
 
 async function runSteps(executable: Executable, inputs: Record<string, Tensor>, count: number) {
+  const start = performance.now();
   for (let run = 0; run < count; run++) {
+    if (run > 0 && performance.now() - start > 1000 * options.limit) break;
     const { result, ...times } = await timed(() => executable.run(inputs));
     let squares = 0;
     for (const [name, { data }] of Object.entries(result)) {
@@ -85,6 +100,12 @@ async function runSteps(executable: Executable, inputs: Record<string, Tensor>, 
 
 async function main(): Promise<void> {
   const engine = await open();
+  const { title, adapter } = engine.description;
+  const software = adapter?.software === true;
+  const slow = software || options.engine === 'reference';
+  const layers = Math.min(options.size.layers, slow ? options.slowLayers : Infinity);
+  const size = { ...options.size, layers };
+  say({ title, software, layers });
   await sayPeak(engine);
   const model = randomWemoe(size, (name, tensor) => stored(storage, name, tensor));
   const shape = { tasks: 1, batch: size.batch, classes: size.classes, reduction };
@@ -94,8 +115,7 @@ async function main(): Promise<void> {
     ? gradient(whole, { of: 'loss', withRespectTo: model.trainables.map(({ name }) => name) })
     : adaptationStep(model, shape);
   const inputs = stepInputs(model, size);
-  const { title } = engine.description;
-  say({ title, operations: productOperations(program), equations: program.equations.length });
+  say({ operations: productOperations(program), equations: program.equations.length });
   const compiled = await timed(() => engine.compile(program, model.constants));
   say({ compiled: compiled.seconds, peakKibibytes: peakKibibytes() });
   await runSteps(compiled.result, inputs, steps + 1);
@@ -112,4 +132,10 @@ async function main(): Promise<void> {
   await sayPeak(engine);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  say({ failure: error instanceof Error ? error.message : String(error) });
+}
+// Drivers of cards keep threads of their own.
+setImmediate(() => process.exit());
