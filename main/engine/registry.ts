@@ -103,7 +103,11 @@ async function openOnnx(
   const outcome = await probeProvider(provider);
   if (!outcome.runs) throw new Error(outcome.reason);
   const { createOnnxEngine } = await import('./onnx/engine.ts');
-  return createOnnxEngine({ ...options, on: { provider, adapter: outcome.adapter } });
+  const engine = createOnnxEngine({ ...options, on: { provider, adapter: outcome.adapter } });
+  if (options.storage === 'fp16') {
+    await (await import('./onnx/half-trial.ts')).requireHalves(engine);
+  }
+  return engine;
 }
 
 async function openTfjs(

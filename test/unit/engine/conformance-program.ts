@@ -13,6 +13,7 @@ import { gradient } from '../../../main/graph/gradient.ts';
 import { AppError } from '../../../main/lib/errors.ts';
 import { randomStream } from '../../../main/lib/random.ts';
 import type { Tensor } from '../../../main/lib/tensor.ts';
+import { storedModel } from '../../../main/runs/storage.ts';
 import { expertSet, randomHead, tinyConfig } from '../../support/tiny-models.ts';
 import { runStep } from '../../support/adaptation-step.ts';
 import { runOnce } from './engines-under-test.ts';
@@ -143,6 +144,21 @@ for (const reduction of all ? (['per-sample', 'batch-mean'] as const) : (['batch
     return { shape: [losses.length], data: Float32Array.from(losses) };
   }
 }
+// Weights in fp16: the reference widens them, so the numbers are those of the rounded weights.
+const halves = await openEngine(id as EngineListingId, { storage: 'fp16' }).catch(
+  (error: unknown) => error,
+);
+if (halves instanceof AppError) {
+  report(`weights in fp16 are refused: ${halves.message}`, 0, 0);
+} else {
+  const step = { model: storedModel('fp16', model), heads, batch: 2, values } as const;
+  for (const reduction of ['per-sample', 'batch-mean'] as const) {
+    const found = await runStep({ ...step, reduction }, halves as Engine);
+    const expected = await runStep({ ...step, reduction }, reference);
+    report(`adaptation step with weights in fp16, ${reduction}`, worstOf(found, expected), 1e-4);
+  }
+}
+
 // SwiftShader has no buffer of 1.6 GB, a card may have.
 if (engine.description.adapter?.software === true) {
   const b = new Builder();
