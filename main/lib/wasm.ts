@@ -83,6 +83,19 @@ export const loadWords = loading(0x09);
 export const loadDoubles = loading(0x0a);
 /** Into the lower half. */
 export const loadHalf = loading(0x5d);
+const loadingLane =
+  (opcode: number) =>
+  (address: Code, value: Code, lane: number, offset = 0): Code => [
+    address,
+    value,
+    0xfd,
+    size(opcode),
+    memarg(offset),
+    lane,
+  ];
+/** A word, or an fp64, into one lane of a vector. */
+export const loadLane = loadingLane(0x56);
+export const loadDoubleLane = loadingLane(0x57);
 export const store = (address: Code, value: Code, offset = 0): Code => [
   address,
   value,
@@ -164,6 +177,9 @@ export const promoteHigh = (local: number): Code =>
 /** Two pairs of fp64 as four fp32. */
 export const demote = (low: Code, high: Code): Code =>
   shuffle(vector(0x5e, low), vector(0x5e, high), [...lanes(0), ...lanes(16)]);
+/** The fp64 of this lane of two locals. */
+export const doublesOf = (left: number, right: number, lane: 0 | 1): Code =>
+  shuffle(get(left), get(right), [...lanes(8 * lane), ...lanes(16 + 8 * lane)]);
 /** Masks of words as masks of fp64. */
 export const widenLow = (mask: Code): Code => vector(0xc7, mask);
 export const widenHigh = (mask: Code): Code => vector(0xc8, mask);

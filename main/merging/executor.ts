@@ -148,6 +148,13 @@ class CheckpointGroups implements GroupSource {
     this.#checked = true;
   }
 
+  skip(): void {
+    for (const [name, shape] of this.#shapes) {
+      const bytes = elementCount(shape) * Float32Array.BYTES_PER_ELEMENT;
+      this.#progress.advance(name, bytes * this.#models.length);
+    }
+  }
+
   async #read(name: string): Promise<Float32Array[]> {
     const values: Float32Array[] = [];
     for (const model of this.#models) {

@@ -11,6 +11,8 @@ import type { MethodSettings } from './settings.ts';
  */
 export interface GroupSource extends MergeTotals {
   groups(): AsyncIterable<Group>;
+  /** All of them are not read in this pass. */
+  skip?(): void;
 }
 
 export interface MethodUse extends MethodSettings {
@@ -18,7 +20,7 @@ export interface MethodUse extends MethodSettings {
   readonly seed: number;
 }
 
-/** How often a method reads all tensors. */
+/** How often a method reads all tensors, at most. */
 export function readCount({ method, parameters, settings }: MethodUse): number {
   return 1 + (method.passes?.(parameters, settings).length ?? 0);
 }
@@ -32,13 +34,17 @@ export async function* mergeGroups(
   const shared = { settings, seed, linear: linearAlgebra };
   let prepared: unknown;
   for (const pass of method.passes?.(parameters, settings) ?? []) {
-    const total = pass.begin(source);
+    if (prepared !== undefined && pass.needless?.(prepared) === true) {
+      source.skip?.();
+      continue;
+    }
+    const total = pass.begin(source, prepared);
     let tally: unknown;
     for await (const group of source.groups()) {
       // The pieces of a tensor come one after another; each tensor has a tally of its own.
       if (pass.orderFree !== true && group.offset === 0) {
         if (tally !== undefined) pass.combine(total, tally);
-        tally = pass.begin(source);
+        tally = pass.begin(source, prepared);
       }
       pass.add(tally ?? total, group, parameters, { ...shared, prepared });
     }

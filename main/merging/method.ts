@@ -49,8 +49,12 @@ export interface MergeTotals {
  */
 export interface Pass<Prepared = unknown, Tally = unknown> {
   readonly orderFree?: boolean;
+  /** What a tally takes at most, where that is not little. */
+  tallyBytes?(totals: MergeTotals): number;
+  /** Where what the passes before have found says so, the pass is left out. */
+  needless?(prepared: Prepared): boolean;
   /** An empty tally: plain data and typed arrays, for it travels between threads. */
-  begin(totals: MergeTotals): Tally;
+  begin(totals: MergeTotals, prepared?: Prepared): Tally;
   add(
     tally: Tally,
     group: Group,

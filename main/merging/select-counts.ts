@@ -7,15 +7,14 @@ import { LOW_BITS, type KeyKernel } from './kernels/key-kernel.ts';
 
 const LOW_COUNT = 2 ** LOW_BITS;
 const MAGNITUDE = 0x7fffffff;
-/** Bins of each sign. */
 const HIGH_COUNT = 2 ** (31 - LOW_BITS);
 
 /** Fp64, for a count above 2^32 must not wrap. */
 export type Counts = Float64Array;
 
-/** For signed keys the bins of the negative ones come behind, as a table that wraps around. */
-export const emptyHigh = (signed: boolean): Counts =>
-  new Float64Array(signed ? 2 * HIGH_COUNT : HIGH_COUNT);
+export const emptyHigh = (): Counts => new Float64Array(HIGH_COUNT);
+export const HIGH_BYTES = HIGH_COUNT * Float64Array.BYTES_PER_ELEMENT;
+export const LOW_BYTES = LOW_COUNT * Float64Array.BYTES_PER_ELEMENT;
 export const emptyLow = (): Counts => new Float64Array(LOW_COUNT);
 
 /** Where the number of a rank was found, with its rank from above within the bin, and the bin's count. */
@@ -57,10 +56,7 @@ export function addCounts(into: Counts, later: Counts): void {
 /** The bin of the item of a rank, counted from the greatest, which has rank 1. */
 export function findFromAbove(counts: Counts, rank: number): Found {
   let rest = rank;
-  // The upper bins of a table for both signs hold negative keys, again in rising order.
-  const half = counts.length > HIGH_COUNT ? HIGH_COUNT : counts.length;
-  for (let step = 1; step <= counts.length; step++) {
-    const bin = step <= half ? half - step : counts.length - (step - half);
+  for (let bin = counts.length - 1; bin >= 0; bin--) {
     const count = counts[bin]!;
     if (rest <= count) return { bin, rest, count };
     rest -= count;
@@ -70,5 +66,5 @@ export function findFromAbove(counts: Counts, rank: number): Found {
 
 /** The least key of a bin of upper bits. */
 export function leastKey(bin: number): number {
-  return (bin >= HIGH_COUNT ? bin - 2 * HIGH_COUNT : bin) << LOW_BITS;
+  return bin << LOW_BITS;
 }

@@ -14,7 +14,9 @@ import {
   emptyHigh,
   emptyLow,
   findFromAbove,
+  HIGH_BYTES,
   leastKey,
+  LOW_BYTES,
   type Counts,
 } from './select-counts.ts';
 import { slotPass } from './select-slots.ts';
@@ -67,6 +69,9 @@ export interface SizeContext {
   readonly parameters: ParameterValues;
 }
 
+/** Of a list, as methods ask for them. */
+const MOST_SETS = 2;
+
 /** No finite number has this key. */
 const NOTHING: TopSet = { key: 0x7fffffff, cutoff: 0 };
 
@@ -96,8 +101,9 @@ function highPass<Name extends string, Prepared extends Selected<Name>>(
   request: SelectionRequest<Prepared>,
 ): Pass<Prepared> {
   return slotPass<Name, Prepared, HighSlot>(name, request, {
+    bytes: HIGH_BYTES,
     open: ({ group, parameters, context, valueCount }) => ({
-      counts: Array.from({ length: request.lists ?? group.experts.length }, () => emptyHigh(false)),
+      counts: Array.from({ length: request.lists ?? group.experts.length }, () => emptyHigh()),
       zeros: Array.from({ length: request.lists ?? group.experts.length }, () => 0),
       count: request.scope === 'model' ? valueCount : elementCount(group.shape),
       context: { settings: context.settings, parameters },
@@ -139,6 +145,7 @@ function lowPass<Name extends string, Prepared extends Selected<Name>>(
   request: SelectionRequest<Prepared>,
 ): Pass<Prepared> {
   return slotPass<Name, Prepared, LowSlot>(name, request, {
+    bytes: MOST_SETS * LOW_BYTES,
     open({ sets }) {
       const counts = sets.map((list) =>
         list.map(({ rest }) => (rest === undefined ? new Float64Array(0) : emptyLow())),
@@ -181,6 +188,7 @@ function cutoffPass<Name extends string, Prepared extends Selected<Name>>(
   request: SelectionRequest<Prepared>,
 ): Pass<Prepared> {
   return slotPass<Name, Prepared, CutoffSlot>(name, request, {
+    bytes: 0,
     open: ({ sets }) => ({
       sets,
       seen: sets.map((list) => list.map(() => ({ count: 0, cutoff: Infinity }))),

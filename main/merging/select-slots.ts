@@ -7,6 +7,8 @@ import type { Narrowed, Selected, Selection, SelectionRequest } from './select-m
 
 /** What a pass does with the keys of one tensor, or of the whole model. */
 export interface SlotWork<Prepared, Slot> {
+  /** Of a slot for each list, at most. */
+  readonly bytes: number;
   readonly open: (at: {
     readonly group: Group;
     readonly parameters: ParameterValues;
@@ -33,11 +35,12 @@ interface Tally<Slot> {
 export function slotPass<Name extends string, Prepared extends Selected<Name>, Slot>(
   name: Name,
   request: SelectionRequest<Prepared>,
-  { open, add, flush, merge, close }: SlotWork<Prepared, Slot>,
+  { bytes, open, add, flush, merge, close }: SlotWork<Prepared, Slot>,
 ): Pass<Prepared> {
   const { scope } = request;
   return definePass<Prepared, Tally<Slot>>({
     orderFree: scope === 'model',
+    tallyBytes: ({ expertCount }) => bytes * (request.lists ?? expertCount),
     begin: ({ valueCount }) => ({ valueCount, open: new Map(), closed: new Map() }),
     add(tally, group, parameters, context) {
       const key = scope === 'model' ? '' : group.name;

@@ -1,175 +1,271 @@
 /**
- * The scores of given ranks over a whole model, exactly, by two passes that know most scores only nearly. The first
- * counts estimates by the upper bits of their keys: the score of a rank lies at most `MOST_OFF` keys, which is less than
- * half a bin, outside the bin that holds the estimate of that rank. The second computes the scores whose estimates lie
- * in that bin or next to it; all others are known to lie above or below.
+ * What PCB-Merging must know of a whole model: the magnitudes near both ends of each task vector, and of its scores the
+ * one of a rank and the greatest, all of them exactly. A first pass finds the magnitudes, and guesses from a
+ * sample between which keys the score of the rank lies. Another computes the scores of the estimates that may lie there
+ * and counts those above. Only where the guess was wrong, or the scores lie too wide apart to count each of their
+ * keys, more such passes are made, between keys that are known to be right.
  */
-import { KEY_BLOCK, LOW_BITS } from '../kernels/key-kernel.ts';
-import { MOST_OFF } from '../kernels/score-estimate.ts';
-import { keysOf, ScoreKernel, type Range } from '../kernels/score-kernel.ts';
-import { definePass, type Group } from '../method.ts';
+import { ScoreKernel, keysOf, SCORE_BLOCK, sieveOf, type Range } from '../kernels/score-kernel.ts';
+import { NO_KEY, TAIL_BLOCK, TailKernel } from '../kernels/tail-kernel.ts';
+import { definePass, type Group, type Pass } from '../method.ts';
+import { addCounts, numberOfKey } from '../select-counts.ts';
 import {
-  addCounts,
-  emptyHigh,
-  findFromAbove,
-  leastKey,
-  numberOfKey,
-  type Counts,
-} from '../select-counts.ts';
+  addKey,
+  greatestKeys,
+  greatestKeysBytes,
+  lastOf,
+  moveGreatest,
+  type GreatestKeys,
+} from './greatest-keys.ts';
+import {
+  addSample,
+  addToSample,
+  emptySample,
+  groupOf,
+  sampleBytes,
+  type ValueSample,
+} from './value-sample.ts';
 
-/** Where the score of a rank lies, in keys. */
-interface Bracket {
-  readonly least: number;
-  readonly greatest: number;
-  /** Of the estimates in its bin and the two beside it. */
-  readonly estimates: Range;
-  /** Among the scores of those, counted from the greatest, which has rank 1. */
-  readonly rank: number;
+/** In the order of the experts. */
+export interface ScoreRanges {
+  /** Magnitudes. */
+  readonly clamps: readonly Range[];
+  /** Keys between which the scores of the rank lie, perhaps. */
+  readonly brackets: readonly Range[];
+  /** From the score of the rank to the greatest; undefined as long as one is not known. */
+  readonly limits?: readonly Range[];
 }
 
-/** What the passes find, in the order of the experts. */
-export interface FoundScores {
-  readonly brackets?: readonly (readonly Bracket[])[];
-  /** The scores of the ranks asked for. */
-  readonly scores?: readonly (readonly number[])[];
+/** Ranks count from the greatest, which has rank 1. */
+interface Ranks {
+  /** Of the magnitudes to be found, `least` from the least one. */
+  readonly tails: (valueCount: number) => Range;
+  readonly score: (valueCount: number) => number;
 }
 
-/** The ranges of the magnitudes of all experts, which the scores depend on. */
-type ClampsOf<Prepared> = (prepared: Prepared) => readonly Range[];
+/** The passes after which all is known. */
+export function rangePasses(ranks: Ranks): readonly Pass<ScoreRanges>[] {
+  // A wrong guess leaves up to 2^32 keys, of which the second pass leaves 2^13.
+  return [surveyPass(ranks), scorePass(ranks), scorePass(ranks), scorePass(ranks)];
+}
 
-/** Keys of a bin. */
-const BIN = 2 ** LOW_BITS;
+interface Survey {
+  /** Of each expert; of the least magnitudes what they are short of `MOST`. */
+  readonly least: readonly GreatestKeys[];
+  readonly greatest: readonly GreatestKeys[];
+  readonly sample: ValueSample;
+}
 
-/** Counts estimates and finds out where the scores of `ranks` lie; the greatest has rank 1. */
-export function bracketPass<Prepared extends FoundScores>(
-  clampsOf: ClampsOf<Prepared>,
-  ranks: (valueCount: number) => readonly number[],
-) {
-  return definePass<Prepared, Counts[]>({
+const MOST = NO_KEY - 1;
+
+function surveyPass({ tails, score }: Ranks): Pass<ScoreRanges> {
+  return definePass<ScoreRanges, Survey>({
     orderFree: true,
-    begin: ({ expertCount }) => Array.from({ length: expertCount }, () => emptyHigh(true)),
-    add(tally, group, _parameters, { prepared }) {
-      const counting = forEachEstimated(group, clampsOf(prepared), (kernel, expert) => {
-        kernel.keys.count(expert);
-      });
-      for (const [expert, counts] of tally.entries()) counting.keys.takeCounts(counts, expert);
+    tallyBytes(totals) {
+      const { least, greatest } = tails(totals.valueCount);
+      const keys = greatestKeysBytes(least) + greatestKeysBytes(greatest);
+      return totals.expertCount * keys + sampleBytes(totals);
     },
-    combine(into, later) {
-      for (const [expert, counts] of into.entries()) addCounts(counts, later[expert]!);
+    begin(totals) {
+      const { least, greatest } = tails(totals.valueCount);
+      const ofExperts = (wanted: number) =>
+        Array.from({ length: totals.expertCount }, () => greatestKeys(wanted));
+      return {
+        least: ofExperts(least),
+        greatest: ofExperts(greatest),
+        sample: emptySample(totals),
+      };
     },
-    finish: (tally, prepared, { valueCount }) => ({
-      ...prepared!,
-      brackets: tally.map((counts) => ranks(valueCount).map((rank) => bracketOf(counts, rank))),
-    }),
-  });
-}
-
-function bracketOf(counts: Counts, wanted: number): Bracket {
-  const { bin, rest } = findFromAbove(counts, wanted);
-  const key = leastKey(bin);
-  return {
-    least: key - MOST_OFF,
-    greatest: key + BIN - 1 + MOST_OFF,
-    estimates: { least: key - BIN, greatest: key + 2 * BIN - 1 },
-    // Those of the bin above are among them.
-    rank: rest + (counts[(key + BIN) >>> LOW_BITS] ?? 0),
-  };
-}
-
-/** How many of the scores of a bracket's estimates lie above it, and how often each key in it occurs. */
-interface BracketTally {
-  above: number;
-  readonly counts: Float64Array;
-}
-
-/** Finds the scores of the ranks. */
-export function scorePass<Prepared extends FoundScores>(
-  clampsOf: ClampsOf<Prepared>,
-  rankCount: number,
-) {
-  return definePass<Prepared, BracketTally[][]>({
-    orderFree: true,
-    begin: ({ expertCount }) =>
-      Array.from({ length: expertCount }, () =>
-        Array.from({ length: rankCount }, () => ({
-          above: 0,
-          counts: new Float64Array(BIN + 2 * MOST_OFF),
-        })),
-      ),
-    add(tally, group, _parameters, { prepared }) {
-      const clamps = clampsOf(prepared);
-      const brackets = prepared.brackets!;
-      forEachEstimated(group, clamps, (kernel, expert) => {
-        for (const [index, bracket] of brackets[expert]!.entries()) {
-          const { least, greatest } = bracket.estimates;
-          const places = kernel.keys.find(least, greatest);
-          if (places.length === 0) continue;
-          const keys = keysOf(kernel.scores(expert, clamps[expert]!, places));
-          countInside(tally[expert]![index]!, keys, bracket);
-        }
-      });
-    },
-    combine(into, later) {
-      for (const [expert, tallies] of into.entries()) {
-        for (const [index, own] of tallies.entries()) {
-          const other = later[expert]![index]!;
-          own.above += other.above;
-          addCounts(own.counts, other.counts);
+    add({ least, greatest, sample }, group) {
+      const { base, experts } = group;
+      tailKernel ??= new TailKernel();
+      for (let begin = 0; begin < base.length; begin += TAIL_BLOCK) {
+        const end = begin + TAIL_BLOCK;
+        tailKernel.load(base.subarray(begin, end));
+        for (const [k, expert] of experts.entries()) {
+          addTails(tailKernel, expert.subarray(begin, end), least[k]!, greatest[k]!);
         }
       }
+      addToSample(sample, group);
     },
-    finish: (tally, prepared) => ({
-      ...prepared!,
-      scores: tally.map((tallies, expert) =>
-        tallies.map(({ above, counts }, index) => {
-          const { least, rank } = prepared!.brackets![expert]![index]!;
-          return numberOfKey(least + findLast(counts, rank - above));
-        }),
-      ),
-    }),
+    combine(into, later) {
+      for (const tail of ['least', 'greatest'] as const) {
+        for (const [k, own] of into[tail].entries()) {
+          const { keys, count } = later[tail][k]!;
+          for (const key of keys.subarray(0, count)) addKey(own, key);
+        }
+      }
+      addSample(into.sample, later.sample);
+    },
+    finish({ least, greatest, sample }, _prepared, { valueCount }) {
+      const clamps = least.map((tail, k) => ({
+        least: numberOfKey(MOST - lastOf(tail)),
+        greatest: numberOfKey(lastOf(greatest[k]!)),
+      }));
+      return { clamps, brackets: guess(sample, clamps, score(valueCount) / valueCount) };
+    },
   });
 }
 
-function countInside(tally: BracketTally, keys: Int32Array, { least, greatest }: Bracket): void {
-  for (const key of keys) {
-    if (key > greatest) tally.above += 1;
-    else if (key >= least) tally.counts[key - least]! += 1;
+/** Few lie outside of what is known to be no tail. */
+function addTails(
+  kernel: TailKernel,
+  expert: Float32Array,
+  least: GreatestKeys,
+  greatest: GreatestKeys,
+): void {
+  const [from, to] = [MOST - least.bound, greatest.bound];
+  const known = from <= to;
+  for (const key of kernel.outside(expert, known ? from : NO_KEY, known ? to : NO_KEY)) {
+    if (key < from) addKey(least, MOST - key);
+    if (key > to) addKey(greatest, key);
   }
 }
 
-function findLast(counts: Float64Array, rank: number): number {
-  let rest = rank;
-  for (let index = counts.length - 1; index >= 0; index--) {
-    rest -= counts[index]!;
-    if (rest <= 0) return index;
-  }
-  throw new RangeError(`rank ${rank} is past the last of the scores`);
+/** How far from its place in the sample a rank is looked for, in standard deviations of that place. */
+const DEVIATIONS = 3.5;
+/** Keys that are counted one by one, at most. */
+const TABLE = 2 ** 19;
+
+/** Between which keys, perhaps, the score lies that is reached by such a share of all scores. */
+function guess(sample: ValueSample, clamps: readonly Range[], share: number): Range[] {
+  const { count } = sample;
+  const margin = DEVIATIONS * Math.sqrt(count * share * (1 - share));
+  const rankOf = (place: number) => Math.min(Math.max(Math.round(place), 1), count);
+  const ranks = [margin, 0, -margin].map((off) => rankOf(count * share + off));
+  return scoreKeys(groupOf(sample), clamps).map((keys) => {
+    // Each rank lies among the keys that the one before has moved to the front.
+    const [least, middle, greatest] = ranks.map((rank, at) =>
+      moveGreatest(keys.subarray(0, ranks[at - 1] ?? count), rank),
+    ) as [number, number, number];
+    // A little too wide is worth the risk; much too wide takes another pass anyway.
+    if (greatest - least >= 2 * TABLE) return { least, greatest };
+    return {
+      least: Math.max(least, middle - TABLE / 2),
+      greatest: Math.min(greatest, middle + TABLE / 2 - 1),
+    };
+  });
 }
 
-let shared: { readonly experts: number; readonly kernel: ScoreKernel } | undefined;
-
-/** One for a thread: its memory is made anew for every block. */
-function kernelOf(experts: number): ScoreKernel {
-  if (shared?.experts !== experts) shared = { experts, kernel: new ScoreKernel(experts) };
-  return shared.kernel;
-}
-
-/** Visits the estimates of all experts, block by block; `done` follows the last expert of a block. */
-export function forEachEstimated(
-  group: Pick<Group, 'base' | 'experts'>,
-  clamps: readonly Range[],
-  visit: (kernel: ScoreKernel, expert: number) => void,
-  done?: (begin: number, end: number) => void,
-): ScoreKernel {
-  const kernel = kernelOf(group.experts.length);
-  for (let begin = 0; begin < group.base.length; begin += KEY_BLOCK) {
-    const end = Math.min(begin + KEY_BLOCK, group.base.length);
-    kernel.load(group, begin, end);
-    for (const [expert, range] of clamps.entries()) {
-      kernel.estimate(expert, range);
-      visit(kernel, expert);
+function scoreKeys(group: Values, clamps: readonly Range[]): readonly Int32Array[] {
+  const keys = clamps.map(() => new Int32Array(group.base.length));
+  forEachScoreBlock(group, (kernel, begin, end) => {
+    const places = Int32Array.from({ length: end - begin }, (_, place) => place);
+    for (const [k, range] of clamps.entries()) {
+      keys[k]!.set(keysOf(kernel.scores(k, range, places)), begin);
     }
-    done?.(begin, end);
+  });
+  return keys;
+}
+
+/** Of one expert. */
+interface ScoreTally {
+  /** Scores above the bracket. */
+  above: number;
+  /** The greatest key of all. */
+  best: number;
+  /** Of the keys of the bracket, each as many as `2 ** shift`. */
+  readonly counts: Float64Array;
+  readonly shift: number;
+}
+
+const LEAST_KEY = -0x80000000;
+const GREATEST_KEY = 0x7fffffff;
+
+function emptyTally({ least, greatest }: Range): ScoreTally {
+  const width = greatest - least + 1;
+  const shift = Math.max(Math.ceil(Math.log2(width / TABLE)), 0);
+  const counts = new Float64Array(Math.ceil(width / 2 ** shift));
+  return { above: 0, best: LEAST_KEY, counts, shift };
+}
+
+function scorePass({ score }: Ranks): Pass<ScoreRanges> {
+  return definePass<ScoreRanges, ScoreTally[]>({
+    orderFree: true,
+    tallyBytes: ({ expertCount }) => 8 * TABLE * expertCount,
+    needless: ({ limits }) => limits !== undefined,
+    begin: (_totals, prepared) => prepared!.brackets.map(emptyTally),
+    add(tally, group, _parameters, { prepared: { clamps, brackets } }) {
+      const sieves = brackets.map((bracket, k) => sieveOf(bracket, tally[k]!.best));
+      forEachScoreBlock(group, (kernel) => {
+        for (const [k, range] of clamps.entries()) {
+          const own = tally[k]!;
+          const { places, above } = kernel.sift(k, range, sieves[k]!);
+          own.above += above;
+          if (places.length === 0) continue;
+          const { best } = own;
+          addScores(own, keysOf(kernel.scores(k, range, places)), brackets[k]!);
+          if (own.best > best) sieves[k] = sieveOf(brackets[k]!, own.best);
+        }
+      });
+    },
+    combine(into, later) {
+      for (const [k, own] of into.entries()) {
+        const { above, best, counts } = later[k]!;
+        own.above += above;
+        own.best = Math.max(own.best, best);
+        addCounts(own.counts, counts);
+      }
+    },
+    finish(tally, prepared, { valueCount }) {
+      const { clamps, brackets } = prepared!;
+      const narrowed = brackets.map((bracket, k) => narrow(bracket, tally[k]!, score(valueCount)));
+      if (narrowed.some(({ least, greatest }) => greatest > least)) {
+        return { clamps, brackets: narrowed };
+      }
+      const limits = narrowed.map(({ least }, k) => ({
+        least: numberOfKey(least),
+        greatest: numberOfKey(tally[k]!.best),
+      }));
+      return { clamps, brackets: narrowed, limits };
+    },
+  });
+}
+
+function addScores(tally: ScoreTally, keys: Int32Array, { least, greatest }: Range): void {
+  const { counts, shift } = tally;
+  for (const key of keys) {
+    if (key > tally.best) tally.best = key;
+    if (key > greatest) tally.above += 1;
+    else if (key >= least) counts[(key - least) >>> shift]! += 1;
   }
-  return kernel;
+}
+
+/** Between which keys of a bracket, or beside it, the score of the rank lies. */
+function narrow(
+  { least, greatest }: Range,
+  { above, counts, shift }: ScoreTally,
+  rank: number,
+): Range {
+  if (rank <= above) return { least: greatest + 1, greatest: GREATEST_KEY };
+  let rest = rank - above;
+  for (let bin = counts.length - 1; bin >= 0; bin--) {
+    rest -= counts[bin]!;
+    if (rest > 0) continue;
+    const from = least + bin * 2 ** shift;
+    return { least: from, greatest: Math.min(from + 2 ** shift - 1, greatest) };
+  }
+  return { least: LEAST_KEY, greatest: least - 1 };
+}
+
+type Values = Pick<Group, 'base' | 'experts'>;
+
+/** One of each for a thread: their memory is made anew for every block. */
+let tailKernel: TailKernel | undefined;
+let scoreKernel: { readonly experts: number; readonly kernel: ScoreKernel } | undefined;
+
+/** Visits the values of all models block by block. */
+export function forEachScoreBlock(
+  group: Values,
+  visit: (kernel: ScoreKernel, begin: number, end: number) => void,
+): void {
+  const { base, experts } = group;
+  if (scoreKernel?.experts !== experts.length) {
+    scoreKernel = { experts: experts.length, kernel: new ScoreKernel(experts.length) };
+  }
+  for (let begin = 0; begin < base.length; begin += SCORE_BLOCK) {
+    const end = Math.min(begin + SCORE_BLOCK, base.length);
+    scoreKernel.kernel.load(group, begin, end);
+    visit(scoreKernel.kernel, begin, end);
+  }
 }

@@ -19,6 +19,10 @@ import {
   get,
   i32,
   load,
+  loadDoubleLane,
+  loadDoubles,
+  loadLane,
+  loadWords,
   Locals,
   loop,
   magnitude,
@@ -31,6 +35,7 @@ import {
   promoteLow,
   select,
   set,
+  shiftLeft,
   store,
   subtract,
   vector,
@@ -42,10 +47,16 @@ import {
 /** Byte offsets of the planes of a block. */
 export interface ScoreLayout {
   readonly base: number;
-  readonly expert: number;
+  /** Of the experts, one after another. */
+  readonly experts: number;
   /** Fp64, as wide as two others. */
   readonly sums: number;
-  readonly result: number;
+  /** Which values to score. */
+  readonly places: number;
+  /** In the order of the places. */
+  readonly scores: number;
+  /** Fp64, in the order of the places. */
+  readonly changes: number;
   /** `CONSTANT_BYTES` of memory. */
   readonly constants: number;
 }
@@ -64,9 +75,16 @@ const exponentialSeries = factorials.map((factorial) => 1 / factorial);
 /** Of powers of x². */
 const tangentSeries = [1, -1 / 3, 2 / 15, -17 / 315, 62 / 2835];
 
-const signature: Signature = { parameters: ['i32', 'f64', 'f64', 'f64', 'f64'] };
-const [bytes, least, greatest, width, tasks] = [0, 1, 2, 3, 4] as const;
-type Run = (bytes: number, least: number, greatest: number, width: number, tasks: number) => number;
+const signature: Signature = { parameters: ['i32', 'i32', 'f64', 'f64', 'f64', 'f64'] };
+const [bytes, offset, least, greatest, width, tasks] = [0, 1, 2, 3, 4, 5] as const;
+type Run = (
+  bytes: number,
+  offset: number,
+  least: number,
+  greatest: number,
+  width: number,
+  tasks: number,
+) => void;
 
 const splat = (local: number): Code => vector(0x14, get(local));
 const lesser = (left: Code, right: Code): Code => vector(0xf4, left, right);
@@ -108,12 +126,21 @@ function exponential({ x, shifted, power }: Work, doubles: Doubles): Code {
   ];
 }
 
-/** Writes the scores of an expert for so many bytes of its plane, a multiple of 16. */
+/** Four words. */
+function gather(addresses: readonly Code[], plane: number): Code {
+  const [first, ...others] = addresses as [Code, ...Code[]];
+  return others.reduce<Code>(
+    (lanes, address, index) => loadLane(address, lanes, index + 1, plane),
+    loadWords(first, plane),
+  );
+}
+
+/** Writes the scores and the changes of an expert, whose plane lies at an offset, for so many bytes of places, a multiple of 16. */
 export function assembleScores(memory: Memory, layout: ScoreLayout): Run {
   const constants = new Constants(memory, layout.constants);
   const doubles: Doubles = (number) => constants.of(Float64Array.of(number));
   const locals = new Locals(signature);
-  const [at] = locals.take('i32', 1) as [number];
+  const [at, ...addresses] = locals.take('i32', 5) as [number, ...number[]];
   const vectors = locals.take('v128', 13);
   const [four, base, low, high, own, angle, size, square, small] = vectors as [
     number,
@@ -128,9 +155,18 @@ export function assembleScores(memory: Memory, layout: ScoreLayout): Run {
   ];
   const [x, shifted, power, score] = vectors.slice(9) as [number, number, number, number];
   const work: Work = { x, shifted, power };
+  const twice = (local: number | undefined): Code => addI32(get(local!), get(local!));
+  const pairOf = (half: 0 | 1): Code =>
+    loadDoubleLane(
+      twice(addresses[2 * half + 1]),
+      loadDoubles(twice(addresses[2 * half]), layout.sums),
+      1,
+      layout.sums,
+    );
   /** Of the two changes in `own`; the score goes to `into`. */
   const scoreTwo = (half: 0 | 1, into: number): Code => [
-    set(angle, multiply(get(own), load(addI32(get(at), get(at)), layout.sums + 16 * half))),
+    store(twice(at), get(own), layout.changes + 16 * half),
+    set(angle, multiply(get(own), pairOf(half))),
     set(
       size,
       divide(
@@ -166,13 +202,21 @@ export function assembleScores(memory: Memory, layout: ScoreLayout): Run {
   const body: Code = block(
     loop(
       branchIf(1, notBelow(get(at), get(bytes))),
-      set(four, load(get(at), layout.expert)),
-      set(base, load(get(at), layout.base)),
+      set(four, shiftLeft(load(get(at), layout.places), 2)),
+      addresses.map((address, lane) => set(address, [get(four), 0xfd, 0x1b, lane])),
+      set(base, gather(addresses.map(get), layout.base)),
+      set(
+        four,
+        gather(
+          addresses.map((address) => addI32(get(address), get(offset))),
+          layout.experts,
+        ),
+      ),
       set(own, subtract(promoteLow(get(four)), promoteLow(get(base)))),
       scoreTwo(0, low),
       set(own, subtract(promoteHigh(four), promoteHigh(base))),
       scoreTwo(1, high),
-      store(get(at), demote(get(low), get(high)), layout.result),
+      store(get(at), demote(get(low), get(high)), layout.scores),
       set(at, addI32(get(at), i32(16))),
       branch(0),
     ),

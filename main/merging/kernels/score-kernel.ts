@@ -1,28 +1,27 @@
 /**
- * The scores of PCB-Merging, for a block of values of all experts: estimates of all of them as keys, and the scores
- * themselves of those that are asked for.
+ * PCB-Merging of a block of values of all experts: which of them may have scores that matter, by estimates of all of
+ * them; the scores of those; and what becomes of them.
  */
 import type { Group } from '../method.ts';
-import { signedKeys } from '../select-counts.ts';
+import { numberOfKey, signedKeys } from '../select-counts.ts';
+import { memoryOf } from '../../lib/wasm.ts';
+import { COMPRESS_BYTES } from './compress.ts';
 import { CONSTANT_BYTES } from './constants.ts';
-import { KEY_BLOCK, KeyKernel } from './key-kernel.ts';
 import { assembleScores } from './score-code.ts';
-import {
-  assembleEstimate,
-  assembleSums,
-  DOUBTFUL,
-  LEAST_ESTIMATE,
-  MOST_OFF,
-} from './score-estimate.ts';
+import { assembleSift, LEAST_ESTIMATE, MOST_OFF } from './score-estimate.ts';
+import { assembleSums } from './score-sums.ts';
+import { assembleAddShares, assembleMerge } from './share-code.ts';
 
 export interface Range {
   readonly least: number;
   readonly greatest: number;
 }
 
-const PLANE = KEY_BLOCK * 4;
-/** Values that are scored at a time. */
-const SCORED = 1024;
+/** Values of a block. */
+export const SCORE_BLOCK = 4096;
+const PLANE = SCORE_BLOCK * 4;
+/** Behind what is listed: the place after the block, to fill up a vector. */
+const SPARE = 16;
 
 /**
  * Beyond it a place in the range is too uncertain in fp32: K (2^−22 greatest / width), by which an exponential is wrong,
@@ -30,88 +29,110 @@ const SCORED = 1024;
  */
 const MOST_RATIO = 256;
 
+/** Estimates that matter, in fp32: those from `low` to `high` and those not below `top`. */
+export interface Sieve {
+  readonly low: number;
+  readonly high: number;
+  readonly top: number;
+}
+
+/** Lets no value through unlisted whose score has one of these keys, or at least the key `top`. */
+export function sieveOf(keys: Range, top: number): Sieve {
+  return {
+    low: numberOfKey(finiteKey(keys.least - MOST_OFF)),
+    high: numberOfKey(finiteKey(keys.greatest + MOST_OFF)),
+    top: numberOfKey(finiteKey(top - MOST_OFF)),
+  };
+}
+
+/** Lets through all from a score on. */
+export function sieveFrom(score: number): Sieve {
+  const [least] = keysOf(Float32Array.of(score)) as unknown as [number];
+  return sieveOf({ least, greatest: MOST_KEY }, MOST_KEY);
+}
+
+/** That of the greatest finite number. */
+const MOST_KEY = 0x7f7fffff;
+const finiteKey = (key: number) => Math.min(Math.max(key, -MOST_KEY - 1), MOST_KEY);
+
 export class ScoreKernel {
-  /** Holds the estimates, and counts for each expert in a table of its own. */
-  readonly keys: KeyKernel;
   readonly #base: Float32Array;
   readonly #experts: readonly Float32Array[];
-  readonly #sums: Float64Array;
-  readonly #scored: {
-    readonly base: Float32Array;
-    readonly expert: Float32Array;
-    readonly sums: Float64Array;
-    readonly result: Float32Array;
-  };
+  readonly #places: Int32Array;
+  readonly #scores: Float32Array;
+  readonly #counts: Int32Array;
+  readonly #merged: Float32Array;
   readonly #sum: ReturnType<typeof assembleSums>;
-  readonly #estimate: ReturnType<typeof assembleEstimate>;
+  readonly #sift: ReturnType<typeof assembleSift>;
   readonly #score: ReturnType<typeof assembleScores>;
-  readonly #result = new Float32Array(KEY_BLOCK);
-  readonly #changes = new Float64Array(KEY_BLOCK);
+  readonly #addShares: ReturnType<typeof assembleAddShares>;
+  readonly #merge: ReturnType<typeof assembleMerge>;
   #length = 0;
 
   constructor(experts: number) {
-    const scoredBytes = 5 * SCORED * 4;
-    const ahead = scoredBytes + 2 * CONSTANT_BYTES;
-    this.keys = new KeyKernel(experts, ahead + (3 + experts) * PLANE);
-    const { memory, spare } = this.keys;
-    const { buffer } = memory;
-    const scored = {
-      sums: spare,
-      base: spare + 2 * SCORED * 4,
-      expert: spare + 3 * SCORED * 4,
-      result: spare + 4 * SCORED * 4,
-      constants: spare + scoredBytes,
-    };
-    const sums = spare + ahead;
+    let end = 0;
+    const take = (bytes: number) => (end += bytes) - bytes;
     const layout = {
-      base: 0,
-      keys: KeyKernel.keysAt,
+      base: take(PLANE),
+      experts: take(experts * PLANE),
       plane: PLANE,
-      sums,
-      roundedSums: sums + 2 * PLANE,
-      constants: spare + scoredBytes + CONSTANT_BYTES,
-      experts: sums + 3 * PLANE,
+      sums: take(2 * PLANE),
+      roundedSums: take(PLANE),
+      places: take(PLANE + SPARE),
+      scores: take(PLANE + SPARE),
+      changes: take(2 * (PLANE + SPARE)),
+      shares: take(4 * PLANE + SPARE),
+      merged: take(PLANE),
+      counts: take(16),
+      table: take(COMPRESS_BYTES),
     };
-    const plane = (at: number, length = KEY_BLOCK) => new Float32Array(buffer, at, length);
+    const constants = take(4 * CONSTANT_BYTES);
+    const memory = memoryOf(end);
+    const { buffer } = memory;
+    const plane = (at: number) => new Float32Array(buffer, at, SCORE_BLOCK);
     this.#base = plane(layout.base);
     this.#experts = Array.from({ length: experts }, (_, k) => plane(layout.experts + k * PLANE));
-    this.#sums = new Float64Array(buffer, sums, KEY_BLOCK);
-    this.#scored = {
-      base: plane(scored.base, SCORED),
-      expert: plane(scored.expert, SCORED),
-      sums: new Float64Array(buffer, scored.sums, SCORED),
-      result: plane(scored.result, SCORED),
-    };
+    this.#places = new Int32Array(buffer, layout.places, SCORE_BLOCK + 4);
+    this.#scores = plane(layout.scores);
+    this.#counts = new Int32Array(buffer, layout.counts, 4);
+    this.#merged = plane(layout.merged);
+    const withConstants = (index: number) => ({
+      ...layout,
+      constants: constants + index * CONSTANT_BYTES,
+    });
     this.#sum = assembleSums(memory, layout);
-    this.#estimate = assembleEstimate(memory, layout);
-    this.#score = assembleScores(memory, scored);
+    this.#sift = assembleSift(memory, withConstants(0));
+    this.#score = assembleScores(memory, withConstants(1));
+    this.#addShares = assembleAddShares(memory, withConstants(2));
+    this.#merge = assembleMerge(memory, withConstants(3));
   }
 
   /** Takes the values from `begin` to `end`, at most a block. */
   load({ base, experts }: Pick<Group, 'base' | 'experts'>, begin: number, end: number): void {
     this.#length = end - begin;
-    const padded = Math.ceil(this.#length / 4) * 4;
-    const take = (plane: Float32Array, values: Float32Array) => {
-      plane.set(values.subarray(begin, end));
-      plane.fill(0, this.#length, padded);
-    };
-    take(this.#base, base);
-    for (const [k, expert] of experts.entries()) take(this.#experts[k]!, expert);
-    this.#sum(padded * 4, experts.length);
+    this.#base.set(base.subarray(begin, end));
+    for (const [k, expert] of experts.entries()) this.#experts[k]!.set(expert.subarray(begin, end));
+    this.#sum(this.#bytes, experts.length);
+  }
+
+  get #bytes(): number {
+    return Math.ceil(this.#length / 4) * 16;
   }
 
   /**
-   * Leaves in `keys` the keys of estimates, at most `MOST_OFF` from those of the scores, given the range of an
-   * expert's magnitudes.
+   * Lists the places of the values of an expert that a sieve lets through, given the range of its magnitudes, and of
+   * those with uncertain estimates; valid until the next call. The scores of the others lie above the sieve's range,
+   * as many as `above` says, or below it.
    */
-  estimate(expert: number, range: Range): void {
+  sift(expert: number, range: Range, sieve: Sieve): { places: Int32Array; above: number } {
     const { least, greatest } = range;
     const taskCount = this.#experts.length;
     const width = greatest - least;
     const power = taskCount * Math.LOG2E;
     const fine = width > LEAST_ESTIMATE && taskCount * greatest < MOST_RATIO * width;
-    const allCertain = this.#estimate(
-      Math.ceil(this.#length / 4) * 16,
+    const whole = this.#length - (this.#length % 4);
+    let count = this.#sift(
+      whole * 4,
       expert * PLANE,
       least,
       greatest,
@@ -119,50 +140,48 @@ export class ScoreKernel {
       width > 0 ? Math.sqrt(power) / width : 0,
       power,
       fine || width === 0 ? LEAST_ESTIMATE : Infinity,
+      sieve.low,
+      sieve.high,
+      sieve.top,
     );
-    this.keys.close(this.#length);
-    if (allCertain === 1) return;
-    const doubtful = this.keys.find(DOUBTFUL, DOUBTFUL);
-    const keys = keysOf(this.scores(expert, range, doubtful));
-    for (const [i, place] of doubtful.entries()) this.keys.keys[place] = keys[i]!;
-  }
-
-  /** Those of an expert at these places of the block; valid until the next call. */
-  changes(expert: number, places: Int32Array): Float64Array {
-    const [base, own] = [this.#base, this.#experts[expert]!];
-    for (let i = 0; i < places.length; i++) {
-      const place = places[i]!;
-      this.#changes[i] = own[place]! - base[place]!;
-    }
-    return this.#changes.subarray(0, places.length);
+    // The last ones that fill no vector are not estimated.
+    for (let place = whole; place < this.#length; place++) this.#places[count++] = place;
+    const [a, b, c, d] = this.#counts as unknown as [number, number, number, number];
+    return { places: this.#places.subarray(0, count), above: a + b + c + d };
   }
 
   /** The scores of an expert at these places of the block; valid until the next call. */
   scores(expert: number, { least, greatest }: Range, places: Int32Array): Float32Array {
-    const scored = this.#scored;
-    const [base, own, sums] = [this.#base, this.#experts[expert]!, this.#sums];
-    for (let first = 0; first < places.length; first += SCORED) {
-      const count = Math.min(places.length - first, SCORED);
-      const padded = Math.ceil(count / 4) * 4;
-      for (let i = 0; i < count; i++) {
-        const place = places[first + i]!;
-        scored.base[i] = base[place]!;
-        scored.expert[i] = own[place]!;
-        scored.sums[i] = sums[place]!;
-      }
-      scored.base.fill(0, count, padded);
-      scored.expert.fill(0, count, padded);
-      const width = greatest > least ? greatest - least : 1;
-      this.#score(padded * 4, least, greatest, width, this.#experts.length);
-      this.#result.set(scored.result.subarray(0, count), first);
-    }
-    return this.#result.subarray(0, places.length);
+    const own = this.#places;
+    if (places.buffer !== own.buffer) own.set(places);
+    const count = places.length;
+    own.fill(SCORE_BLOCK, count, Math.ceil(count / 4) * 4);
+    const width = greatest > least ? greatest - least : 1;
+    const bytes = Math.ceil(count / 4) * 16;
+    this.#score(bytes, expert * PLANE, least, greatest, width, this.#experts.length);
+    return this.#scores.subarray(0, count);
   }
-}
 
-/** No estimate of a score above this one has a lesser key. */
-export function leastEstimate(score: number): number {
-  return keysOf(Float32Array.of(score))[0]! - MOST_OFF;
+  /** Adds the changes at these places, clamped to a range, by where in the range of `limits` their scores lie. */
+  addShares(expert: number, range: Range, limits: Range, places: Int32Array): void {
+    this.scores(expert, range, places);
+    const { least, greatest } = limits;
+    this.#addShares(
+      Math.ceil(places.length / 2) * 8,
+      range.least,
+      range.greatest,
+      least,
+      greatest,
+      // In a range of a single value all shares are 0.
+      greatest > least ? greatest - least : Infinity,
+    );
+  }
+
+  /** The merged values of the block, of all shares since the last time; valid until the next call. */
+  merge(lambda: number): Float32Array {
+    this.#merge(this.#bytes, lambda);
+    return this.#merged.subarray(0, this.#length);
+  }
 }
 
 /** Scores become their keys, in place. */

@@ -3,25 +3,13 @@
  * which their min-max normalisation takes out again, so that exp cannot overflow for many tasks; they are
  * compared as fp32.
  */
-import { writeChanged } from '../elementwise/arithmetic.ts';
 import { lambda, none } from '../elementwise/parameters.ts';
-import {
-  bracketPass,
-  forEachEstimated,
-  scorePass,
-  type FoundScores,
-} from '../elementwise/score-ranges.ts';
-import { KEY_BLOCK, MOST_KEY } from '../kernels/key-kernel.ts';
-import { leastEstimate, type Range } from '../kernels/score-kernel.ts';
+import { forEachScoreBlock, rangePasses, type ScoreRanges } from '../elementwise/score-ranges.ts';
+import { sieveFrom } from '../kernels/score-kernel.ts';
 import { defineMethod } from '../method.ts';
-import { numberOfKey } from '../select-counts.ts';
-import { selectionPasses, type Selected } from '../select-magnitudes.ts';
 
 /** The share of the least and of the greatest magnitudes that are clamped. */
 const CLAMPED = 1e-4;
-const LEAST_SUM = 1e-12;
-
-type Prepared = Selected<'clamps'> & FoundScores;
 
 const parameters = {
   ratio: {
@@ -38,7 +26,7 @@ const parameters = {
   },
 } as const;
 
-export const pcb = defineMethod<typeof parameters, typeof none, Prepared>({
+export const pcb = defineMethod<typeof parameters, typeof none, ScoreRanges>({
   id: 'pcb',
   title: 'PCB-Merging',
   family: 'sparse',
@@ -62,81 +50,26 @@ export const pcb = defineMethod<typeof parameters, typeof none, Prepared>({
     sharding: {},
   },
   unit: 'value',
-  passes: ({ ratio }) => [
-    ...selectionPasses<'clamps', Prepared>('clamps', {
-      scope: 'model',
-      sizes: (_, count) => [
-        count - Math.floor(count * CLAMPED),
-        count - Math.max(0, Math.trunc(count * (1 - CLAMPED) - 1)),
-      ],
+  passes: ({ ratio }) =>
+    rangePasses({
+      tails: (count) => ({
+        least: Math.floor(count * CLAMPED) + 1,
+        greatest: count - Math.max(0, Math.trunc(count * (1 - CLAMPED) - 1)),
+      }),
+      score: (count) => count - Math.min(Math.floor(count * (1 - ratio)), count - 1),
     }),
-    bracketPass<Prepared>(clampsOf, (count) => [
-      count - Math.min(Math.floor(count * (1 - ratio)), count - 1),
-      1,
-    ]),
-    scorePass<Prepared>(clampsOf, 2),
-  ],
 
-  merge(group, values, { prepared }) {
-    const { base } = group;
-    const clamps = clampsOf(prepared);
-    const limits = prepared.scores!.map(([least, greatest]) => ({
-      least: least!,
-      greatest: greatest!,
-    }));
-    const merged = new Float32Array(base.length);
-    const target = new Float64Array(Math.min(KEY_BLOCK, base.length));
-    const sum = new Float64Array(target.length);
-    forEachEstimated(
-      group,
-      clamps,
-      (kernel, k) => {
-        // All others have a share of zero.
-        const places = kernel.keys.find(leastEstimate(limits[k]!.least), MOST_KEY);
-        const scores = kernel.scores(k, clamps[k]!, places);
-        addScored(target, sum, places, scores, kernel.changes(k, places), clamps[k]!, limits[k]!);
-      },
-      (begin, end) => {
-        for (let i = 0; i < end - begin; i++) target[i]! /= Math.max(sum[i]!, LEAST_SUM);
-        writeChanged(merged, base, target, values.lambda, 1, begin, end);
-        target.fill(0);
-        sum.fill(0);
-      },
-    );
+  merge(group, values, { prepared: { clamps, limits } }) {
+    const merged = new Float32Array(group.base.length);
+    // All others have a share of zero.
+    const sieves = limits!.map(({ least }) => sieveFrom(least));
+    forEachScoreBlock(group, (kernel, begin) => {
+      for (const [k, range] of clamps.entries()) {
+        const { places } = kernel.sift(k, range, sieves[k]!);
+        kernel.addShares(k, range, limits![k]!, places);
+      }
+      merged.set(kernel.merge(values.lambda), begin);
+    });
     return merged;
   },
 });
-
-function clampsOf({ clamps }: Prepared): readonly Range[] {
-  return clamps!.sets.get('')!.map(([least, greatest]) => ({
-    least: numberOfKey(least!.key),
-    greatest: numberOfKey(greatest!.key),
-  }));
-}
-
-const clamp = (x: number, { least, greatest }: Range) => Math.min(Math.max(x, least), greatest);
-
-/** Where in a range a value lies, from 0 to 1; 0 where the range is a single value. */
-function place(x: number, range: Range): number {
-  const width = range.greatest - range.least;
-  return width > 0 ? (clamp(x, range) - range.least) / width : 0;
-}
-
-/** The share of each score, and the change it is the share of. */
-function addScored(
-  target: Float64Array,
-  sum: Float64Array,
-  places: Int32Array,
-  scores: Float32Array,
-  changes: Float64Array,
-  clamps: Range,
-  limits: Range,
-): void {
-  for (let j = 0; j < places.length; j++) {
-    const i = places[j]!;
-    const change = changes[j]!;
-    const share = place(scores[j]!, limits);
-    target[i]! += share * Math.sign(change) * clamp(Math.abs(change), clamps);
-    sum[i]! += share;
-  }
-}

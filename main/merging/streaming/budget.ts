@@ -7,6 +7,7 @@ import { bitsPerElement } from '../../checkpoints/dtype.ts';
 import { AppError } from '../../lib/errors.ts';
 import { elementCount } from '../../lib/tensor.ts';
 import type { MergePlan, TensorPlan, TensorSource } from '../plan.ts';
+import { passesOf, totalsOf } from './passes.ts';
 import { unitValues, type Unit } from './pieces.ts';
 
 const MIB = 1024 * 1024;
@@ -83,15 +84,23 @@ function heaviest(plan: MergePlan): { name: string; bytes: number; perValue: num
   return most;
 }
 
+/** What a thread counts with in a pass, at most; it is handed over to the main thread, which adds it to its own. */
+function tallyBytes(plan: MergePlan): number {
+  const totals = totalsOf(plan);
+  return Math.max(0, ...passesOf(plan).map((pass) => pass.tallyBytes?.(totals) ?? 0));
+}
+
 /**
  * Chooses threads and tiles so that the ceiling is kept: smaller tiles first, then fewer threads. Throws
  * `merge.memory_ceiling` when a single thread with the smallest tiles needs more, before anything is read.
  */
 export function budgetOf(plan: MergePlan, { threads, ceilingBytes }: BudgetOptions): Budget {
   const most = heaviest(plan);
+  const tally = tallyBytes(plan);
   // The main thread and the one that reads back what was written.
-  const fixed = 2 * THREAD_BYTES + COPY_BYTES;
-  const least = fixed + THREAD_BYTES + most.bytes;
+  const fixed = 2 * THREAD_BYTES + COPY_BYTES + tally;
+  const thread = THREAD_BYTES + tally;
+  const least = fixed + thread + most.bytes;
   if (least > ceilingBytes) {
     throw new AppError('merge.memory_ceiling', {
       what: `method "${plan.method.id}" needs ${mebibytes(least)} of memory, ${mebibytes(ceilingBytes)} are allowed`,
@@ -100,9 +109,9 @@ export function budgetOf(plan: MergePlan, { threads, ceilingBytes }: BudgetOptio
     });
   }
   const wanted = Math.max(threads, 1);
-  const fitting = Math.floor((ceilingBytes - fixed) / (THREAD_BYTES + most.bytes));
+  const fitting = Math.floor((ceilingBytes - fixed) / (thread + most.bytes));
   const chosen = Math.min(wanted, fitting);
-  const share = (ceilingBytes - fixed) / chosen - THREAD_BYTES;
+  const share = (ceilingBytes - fixed) / chosen - thread;
   const tileValues = Math.max(
     Math.min(BEST_TILE_VALUES, Math.floor(share / Math.max(most.perValue, 1))),
     LEAST_TILE_VALUES,
@@ -113,7 +122,7 @@ export function budgetOf(plan: MergePlan, { threads, ceilingBytes }: BudgetOptio
     threads: chosen,
     productThreads,
     tileValues,
-    peakBytes: fixed + chosen * (THREAD_BYTES + tile),
+    peakBytes: fixed + chosen * (thread + tile),
   };
 }
 

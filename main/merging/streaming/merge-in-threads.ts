@@ -12,7 +12,7 @@ import { ThreadPool } from './thread-pool.ts';
 export interface ThreadedMerge {
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
-  /** After each range of each pass, that of merging included. */
+  /** After each range of each pass, that of merging and those left out included. */
   readonly onRange?: ((tensor: MergedTensorPlan, range: Range) => void) | undefined;
 }
 
@@ -57,7 +57,8 @@ export async function mergeInThreads(
   try {
     // Nothing is computed there, as everything lies in files.
     const sources = new Sources(plan.checkpoints, tmpdir(), signal);
-    await runPasses(plan, pool, sources, (tensor, range) => onRange?.(tensor, range));
+    const done = (tensor: MergedTensorPlan, range: Range) => onRange?.(tensor, range);
+    await runPasses(plan, pool, sources, done, done);
     const merged = new Map(
       mergedTensors(plan).map(({ name, shape }) => [
         name,

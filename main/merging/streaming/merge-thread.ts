@@ -52,7 +52,7 @@ export class MergeThread {
 
   async tally(request: Request<'tally'>): Promise<unknown> {
     const pass = this.#pass(request.pass);
-    const own = pass.orderFree === true ? this.collect(request) : pass.begin(this.#data.totals);
+    const own = pass.orderFree === true ? this.#own(request.pass) : this.#begin(request.pass);
     const context = this.#context(request);
     for await (const group of this.#groups(request)) {
       pass.add(own, group, request.settings.parameters, context);
@@ -61,11 +61,19 @@ export class MergeThread {
   }
 
   collect({ pass }: { readonly pass: number }): unknown {
-    const known = this.#tallies.get(pass);
-    if (known !== undefined) return known;
-    const begun = this.#pass(pass).begin(this.#data.totals);
-    this.#tallies.set(pass, begun);
-    return begun;
+    const own = this.#own(pass);
+    this.#tallies.delete(pass);
+    return own;
+  }
+
+  #own(pass: number): unknown {
+    const own = this.#tallies.get(pass) ?? this.#begin(pass);
+    this.#tallies.set(pass, own);
+    return own;
+  }
+
+  #begin(pass: number): unknown {
+    return this.#pass(pass).begin(this.#data.totals, this.#prepared);
   }
 
   async merge(request: Request<'merge'>): Promise<WrittenPiece> {

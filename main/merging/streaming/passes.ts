@@ -32,17 +32,22 @@ export function groupRequest(
   return { name, shape, settings, range, base: located[plan.experts.length], experts };
 }
 
-/** Runs all passes; returns what they found. `done` hears of every range read. */
+/** Runs all passes; returns what they found. `done` hears of every range read, `needless` of every one left out. */
 export async function runPasses(
   plan: MergePlan,
   pool: ThreadPool,
   sources: Sources,
   done: (plan: MergedTensorPlan, range: Range) => void,
+  needless: (plan: MergedTensorPlan, range: Range) => void,
 ): Promise<unknown> {
   const totals = totalsOf(plan);
   let prepared: unknown;
   for (const [index, pass] of passesOf(plan).entries()) {
-    const total = pass.begin(totals);
+    if (prepared !== undefined && pass.needless?.(prepared) === true) {
+      for (const tensor of mergedTensors(plan)) needless(tensor, wholeOf(tensor));
+      continue;
+    }
+    const total = pass.begin(totals, prepared);
     const tallies = new TalliesInOrder(pass, total);
     await pool.each(itemsOf(plan, pass), async ({ tensor, position, range, uses }, run) => {
       const tally = await sources.with(tensor, uses, (located) =>
@@ -60,6 +65,11 @@ export async function runPasses(
   return prepared;
 }
 
+/** All values of a tensor. */
+export function wholeOf({ shape }: MergedTensorPlan): Range {
+  return { begin: 0, end: elementCount(shape) };
+}
+
 interface PassItem {
   readonly tensor: MergedTensorPlan;
   readonly position: number;
@@ -70,8 +80,8 @@ interface PassItem {
 /** Counts may be made piece by piece; other sums run over a whole tensor in one thread. */
 function* itemsOf(plan: MergePlan, pass: Pass): Generator<PassItem> {
   for (const [position, tensor] of mergedTensors(plan).entries()) {
-    const whole = { begin: 0, end: elementCount(tensor.shape) };
-    const ranges = pass.orderFree === true ? piecesOf(plan.method.unit, tensor.shape) : [whole];
+    const ranges =
+      pass.orderFree === true ? piecesOf(plan.method.unit, tensor.shape) : [wholeOf(tensor)];
     for (const range of ranges) yield { tensor, position, range, uses: ranges.length };
   }
 }

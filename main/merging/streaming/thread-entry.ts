@@ -58,9 +58,18 @@ async function answer({ id, task }: Order): Promise<void> {
   } catch (error) {
     reply = { id, failure: failureOf(error) };
   }
-  // Merged values are handed over; everything else is small and copied.
-  const result = 'answer' in reply && task.kind === 'mergeToMemory' ? reply.answer : undefined;
-  port?.postMessage(reply, result instanceof Float32Array ? [result.buffer as ArrayBuffer] : []);
+  // Merged values and tallies are handed over; everything else is small and copied.
+  const large = task.kind === 'mergeToMemory' || task.kind === 'collect';
+  const result = large && 'answer' in reply ? reply.answer : undefined;
+  port?.postMessage(reply, [...new Set(buffersIn(result))]);
+}
+
+/** Of the typed arrays in plain data. */
+function buffersIn(value: unknown): ArrayBuffer[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (ArrayBuffer.isView(value)) return [value.buffer as ArrayBuffer];
+  const members = value instanceof Map ? [...value.values()] : Object.values(value);
+  return members.flatMap(buffersIn);
 }
 
 port.on('message', (order: Order) => void answer(order));

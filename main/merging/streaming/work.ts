@@ -2,7 +2,7 @@
 import { bitsPerElement } from '../../checkpoints/dtype.ts';
 import type { MergePlan, TensorPlan } from '../plan.ts';
 import type { OutputLayout, Piece } from './output-layout.ts';
-import { groupRequest, mergedTensors, passesOf, runPasses } from './passes.ts';
+import { groupRequest, mergedTensors, passesOf, runPasses, wholeOf } from './passes.ts';
 import type { Range } from './pieces.ts';
 import type { ProgressMeter } from './progress.ts';
 import type { LocatedTensor, WrittenPiece } from './protocol.ts';
@@ -61,14 +61,17 @@ export async function preparePasses({
   const { earlier, journal } = workspace;
   if (earlier?.prepared !== undefined) {
     for (const tensor of mergedTensors(plan)) {
-      const range = { begin: 0, end: tensor.shape.reduce((product, size) => product * size, 1) };
-      meter.skip(passes * bytesRead(plan, tensor, range));
+      meter.skip(passes * bytesRead(plan, tensor, wholeOf(tensor)));
     }
     await pool.all('prepare', { prepared: earlier.prepared.value });
     return;
   }
-  const prepared = await runPasses(plan, pool, sources, (tensor, range) =>
-    meter.advance(tensor.name, bytesRead(plan, tensor, range)),
+  const prepared = await runPasses(
+    plan,
+    pool,
+    sources,
+    (tensor, range) => meter.advance(tensor.name, bytesRead(plan, tensor, range)),
+    (tensor, range) => meter.skip(bytesRead(plan, tensor, range)),
   );
   journal.prepared(prepared);
 }
