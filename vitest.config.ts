@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { pureTests } from './test/support/pure-tests.ts';
 
+const pure = pureTests.map((folder) => `${folder}/**/*.test.ts`);
 /** Computes on every processor for minutes. */
 const wholeDemo = 'test/e2e/demo.test.ts';
 
@@ -11,14 +13,15 @@ export default defineConfig({
     env: { HF_HUB_OFFLINE: '1' },
     pool: 'forks',
     maxWorkers: 2,
-    passWithNoTests: true,
+    setupFiles: ['test/support/each-file.ts'],
     reporters: ['default', './build/tally-reporter.ts'],
     coverage: { provider: 'v8', include: ['main/**/*.ts'], reportsDirectory: 'coverage' },
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: ['test/{unit,golden,laws,fuzz}/**/*.test.ts'] },
+        test: { name: 'fast', include: ['test/{unit,fuzz}/**/*.test.ts'], exclude: pure },
       },
+      { extends: true, test: { name: 'pure', include: pure, isolate: false } },
       ...[
         // The built program and the built application, in processes of their own: one file after another.
         { name: 'program', include: ['test/e2e/*.test.ts'], exclude: [wholeDemo] },

@@ -73,7 +73,7 @@ step 'bundle (esbuild)' npm run --silent build
 step 'desktop (esbuild, vite)' npm run --silent build:desktop
 # Tests of the window start it, tests of graphics cards use the driver in software that comes with it.
 step 'Electron (fetched where missing)' tsx build/electron/fetch.ts
-tests 'tests: unit, golden, laws, fuzz' vitest run --project fast
+tests 'tests: unit, golden, laws, fuzz' vitest run --project pure --project fast
 step 'lint (eslint)' await_lint
 
 # The application's tests mostly wait for its windows; the program's compute meanwhile.
