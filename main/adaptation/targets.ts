@@ -1,6 +1,7 @@
 /** What the experts make of the images of their own tasks: the targets of objectives that follow them. */
 import { imageBatch, type ImageSet } from '../data/images.ts';
 import type { Engine } from '../engine/engine.ts';
+import { compileInRows } from '../engine/in-rows.ts';
 import { Builder } from '../graph/builder.ts';
 import { narrow } from '../graph/narrow.ts';
 import type { Program, Value } from '../graph/program.ts';
@@ -68,7 +69,8 @@ async function outputs(
   of: (g: Builder, features: Value) => Value,
 ): Promise<Float32Array> {
   const program = narrow(outputProgram(model, batch, of));
-  const executable = await engine.compile(program, new Map([...model.constants, ...extra]));
+  const constants = new Map([...model.constants, ...extra]);
+  const executable = await compileInRows(engine, program, constants);
   const { count } = images.store;
   let rows = new Float32Array();
   try {

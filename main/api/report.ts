@@ -67,6 +67,8 @@ export const methodReportSchema = z.strictObject({
   keptStep: count.optional(),
   /** Tasks that shared a call of the engine: as planned, and after it had run out of memory. */
   smallerCalls: z.strictObject({ step: count, from: count, to: count }).optional(),
+  /** Images that shared a call in the evaluation: as asked for, and after the engine had run out of memory. */
+  smallerBatch: z.strictObject({ from: count, to: count }).optional(),
   /** Who ended it, where it was the guard; a person's result is not the recipe's. */
   stoppedBy: z.literal('guard').optional(),
   /** Collapses that the guard noticed, in order. */

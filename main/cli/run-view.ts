@@ -17,7 +17,7 @@ import type { Progress } from './progress.ts';
 import { renderCurve } from './sparkline.ts';
 import { renderResults } from './table.ts';
 import { collapseText } from './collapse.ts';
-import { smallerCallsText } from './smaller-calls.ts';
+import { smallerBatchText, smallerCallsText } from './smaller-calls.ts';
 import { padEnd, type Terminal } from './terminal.ts';
 
 const verbs = { merging: 'merging', adapting: 'adapting', evaluating: 'evaluating' } as const;
@@ -61,6 +61,9 @@ export function watchJob(
       }
       if (event.type === 'adaptation.smaller_calls') {
         progress.log(`${padEnd(event.method, 16)} ${smallerCallsText(event)}`);
+      }
+      if (event.type === 'evaluation.smaller_batch') {
+        progress.log(`${padEnd(event.method, 16)} ${smallerBatchText(event)}`);
       }
     },
     onExport: (format: ExportFormat, stage: ExportStage) => {

@@ -1,7 +1,7 @@
 /** The results of a run as a table: a row for each method, a column for each task. */
 import { competes, isMerged, type MethodReport, type Report } from '../runs/report.ts';
 import { collapseText } from './collapse.ts';
-import { smallerCallsText } from './smaller-calls.ts';
+import { smallerBatchText, smallerCallsText } from './smaller-calls.ts';
 import { displayWidth, padEnd, padStart, paint, shorten, wrap, type Terminal } from './terminal.ts';
 
 interface Column {
@@ -182,6 +182,9 @@ function protocolNotes(report: Report): string[] {
     ),
     ...report.methods.flatMap(({ title, smallerCalls }) =>
       smallerCalls === undefined ? [] : [`${title}: ${smallerCallsText(smallerCalls)}.`],
+    ),
+    ...report.methods.flatMap(({ title, smallerBatch }) =>
+      smallerBatch === undefined ? [] : [`${title}: ${smallerBatchText(smallerBatch)}.`],
     ),
   ];
 }

@@ -1,12 +1,13 @@
 /** Accuracy of a merged model on labelled images, with everything that explains it. */
 import { imageBatch } from '../data/images.ts';
 import type { LabelledSet } from '../data/labelled.ts';
-import type { Engine, Executable } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import { compileInRows, isOutOfMemory, type SmallerBatch } from '../engine/in-rows.ts';
 import { Builder } from '../graph/builder.ts';
 import { narrow } from '../graph/narrow.ts';
 import type { Program } from '../graph/program.ts';
 import { breather } from '../lib/breath.ts';
-import { throwIfCancelled } from '../lib/errors.ts';
+import { AppError, throwIfCancelled } from '../lib/errors.ts';
 import { oneAhead } from '../lib/one-ahead.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import type { Head } from '../models/head.ts';
@@ -18,6 +19,8 @@ export interface EncoderOptions {
   /** Images per call. */
   readonly batch: number;
   readonly reduction: Reduction;
+  /** Hears that the engine has too little memory for as many images in a call; their results stay the same. */
+  readonly onSmaller?: ((change: SmallerBatch) => Promise<void>) | undefined;
 }
 
 /** Of each image, the place of the expert of its task. */
@@ -38,7 +41,10 @@ export interface Encoder {
  * The forward pass: `features` [B, e] and `routing/…` [G, K] from `images` [B, c, s, s], the trainables and, for models
  * that need to know the task, `own` [B, K]; see TaskFeatures.
  */
-export function encoderProgram(model: MergedModel, { batch, reduction }: EncoderOptions): Program {
+export function encoderProgram(
+  model: MergedModel,
+  { batch, reduction }: Pick<EncoderOptions, 'batch' | 'reduction'>,
+): Program {
   const g = new Builder();
   const images = g.input('images', imageShape(model.config, batch), { batch: true });
   const { features, routing } = model.encode(g, images, { reduction, groups: 1 });
@@ -50,7 +56,10 @@ export function encoderProgram(model: MergedModel, { batch, reduction }: Encoder
   });
 }
 
-/** Compiles `model` for batches of any size (under `batch-mean`, the images of a call share λ). */
+/**
+ * Compiles `model` for batches of any size. A batch that is too much for the engine's memory is divided, except under
+ * `batch-mean`, where the images of a call share λ: then `encode` throws `engine.out_of_memory`.
+ */
 export async function compileEncoder(
   engine: Engine,
   model: MergedModel,
@@ -59,15 +68,22 @@ export async function compileEncoder(
 ): Promise<Encoder> {
   const program = encoderProgram(model, options);
   const layers = program.results.length - 1;
-  const executable: Executable = await engine.compile(narrow(program), model.constants);
+  const { constants } = model;
+  const shared = layers > 0 && options.reduction === 'batch-mean';
+  const executable = shared
+    ? await engine.compile(narrow(program), constants)
+    : await compileInRows(engine, narrow(program), constants, options.onSmaller);
   return {
     layers,
     encode: async (input, owners = []) => {
       const count = input.shape[0] ?? 0;
-      const results = await executable.run({
+      const inputs = {
         images: input,
         ...(model.byTask && { own: ownRows(owners, count, model.byTask.experts) }),
         ...Object.fromEntries(values),
+      };
+      const results = await executable.run(inputs).catch((error: unknown) => {
+        throw shared && isOutOfMemory(error) ? indivisible(error, count) : error;
       });
       return {
         features: resultNamed(results, 'features'),
@@ -78,6 +94,14 @@ export async function compileEncoder(
     },
     dispose: () => executable.dispose(),
   };
+}
+
+function indivisible(cause: AppError, images: number): AppError {
+  return new AppError('engine.out_of_memory', {
+    what: `${cause.what}: ${String(images)} images share their routing weights under batch-mean, so they cannot be divided`,
+    hint: 'use a smaller batch for the evaluation, per-sample routing there, or the engine onnx',
+    cause,
+  });
 }
 
 /** [images, K] with 1 where an image is of the task of expert k. */

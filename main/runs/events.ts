@@ -76,6 +76,13 @@ export const runEventSchema = z.discriminatedUnion('type', [
     to: index,
   }),
   z.strictObject({
+    type: z.literal('evaluation.smaller_batch'),
+    method: z.string(),
+    /** The engine ran out of memory: from then on `to` images share a call instead of `from`. */
+    from: index,
+    to: index,
+  }),
+  z.strictObject({
     type: z.literal('adaptation.collapsed'),
     method: z.string(),
     ...collapseSchema.shape,

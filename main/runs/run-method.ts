@@ -1,5 +1,6 @@
 /** Runs one method of a recipe: merge, adapt where it learns, evaluate on every task. */
 import type { Engine } from '../engine/engine.ts';
+import type { SmallerBatch } from '../engine/in-rows.ts';
 import {
   compileEncoder,
   evaluateTask,
@@ -70,9 +71,12 @@ export async function runMethod(
       ? { values: new Map(), stopped: undefined, collapses: [] }
       : await runAdaptation(entry.id, prepared.model, prepared.settings, resumed, seenPart(context));
   const { values } = adapted;
-  const evaluations = await evaluateAll(entry, prepared, values, context);
+  const { evaluations, smallerBatch } = await evaluateAll(entry, prepared, values, context);
   return {
-    report: reportOf(entry, prepared, adapted, evaluations, context.recipe),
+    report: {
+      ...reportOf(entry, prepared, adapted, evaluations, context.recipe),
+      ...(smallerBatch && { smallerBatch }),
+    },
     values,
     routing: new Map(
       evaluations.flatMap(({ task, routing }) => (routing === undefined ? [] : [[task, routing]])),
@@ -92,14 +96,19 @@ async function evaluateAll(
   prepared: PreparedMethod | undefined,
   values: ReadonlyMap<string, Tensor>,
   context: MethodContext,
-): Promise<TaskEvaluation[]> {
+): Promise<{ evaluations: TaskEvaluation[]; smallerBatch?: SmallerBatch | undefined }> {
   const { inputs, recipe, engine, signal, control } = context;
   const hold = async () => control?.hold(signal);
   const { batch } = recipe.evaluation;
   const reduction = prepared?.settings?.reduction?.evaluation ?? noRouting;
   const total = inputs.tasks.reduce((sum, { set }) => sum + set.labels.length, 0);
+  let smallerBatch: SmallerBatch | undefined;
+  const onSmaller = async (change: SmallerBatch) => {
+    smallerBatch = { from: smallerBatch?.from ?? change.from, to: change.to };
+    await context.log({ type: 'evaluation.smaller_batch', method: entry.id, ...change });
+  };
   const compile = (model: MergedModel) =>
-    compileEncoder(engine, model, values, { batch, reduction });
+    compileEncoder(engine, model, values, { batch, reduction, onSmaller });
   const shared = prepared === undefined ? undefined : await compile(prepared.model);
   const told = async (evaluation: TaskEvaluation) => {
     const { task, accuracy, correct, images } = evaluation;
@@ -121,7 +130,7 @@ async function evaluateAll(
       const tasks = inputs.tasks.map((task) => ({ ...task, expert: expertOf(task.id) }));
       const found = await evaluateMixed(shared, tasks, { ...options, seed });
       for (const evaluation of found) evaluations.push(await told(evaluation));
-      return evaluations;
+      return { evaluations, smallerBatch };
     }
     for (const [index, { id, set, head }] of inputs.tasks.entries()) {
       const expert = inputs.experts[index];
@@ -143,7 +152,7 @@ async function evaluateAll(
   } finally {
     await shared?.dispose();
   }
-  return evaluations;
+  return { evaluations, smallerBatch };
 }
 
 function reportOf(

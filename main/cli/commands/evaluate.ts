@@ -16,6 +16,7 @@ import { staticModel, type MergedModel } from '../../models/merged-model.ts';
 import { featureSize } from '../../models/vision-config.ts';
 import { loadVisionModel } from '../../models/vision-model.ts';
 import { defineCommand } from '../command.ts';
+import { smallerBatchText } from '../smaller-calls.ts';
 import { padEnd, padStart } from '../terminal.ts';
 
 const batch = 125;
@@ -44,7 +45,13 @@ export const evaluate = defineCommand({
   async run({ tasks, heads }, [path = ''], { signal, progress }) {
     const { model, values, normalisation, headOf, experts } = await openModel(path, heads);
     const engine = await createEngine('onnx');
-    const encoder = await compileEncoder(engine, model, values, { batch, reduction: 'per-sample' });
+    const encoder = await compileEncoder(engine, model, values, {
+      batch,
+      reduction: 'per-sample',
+      onSmaller: async (change) => {
+        progress.log(smallerBatchText(change));
+      },
+    });
     const results: { task: string; title: string; images: number; accuracy: number }[] = [];
     try {
       for (const given of tasks) {

@@ -80,6 +80,11 @@ function protocolNotes({ title, runTitle, result, report }: Model): string[] {
       : [
           `While ${title} adapted, the device ran out of memory: ${result.smallerCalls.to} of ${result.smallerCalls.from} tasks shared a call from step ${result.smallerCalls.step} on, which gives the same sum.`,
         ]),
+    ...(result.smallerBatch === undefined
+      ? []
+      : [
+          `While ${title} was measured, the device ran out of memory: ${result.smallerBatch.to} of ${result.smallerBatch.from} images shared a call, which gives the same results.`,
+        ]),
     ...(collapsed.length > 0
       ? [
           `While ${title} adapted, its predictions on ${listText(collapsed)} collapsed to few classes.`,
