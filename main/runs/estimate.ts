@@ -11,6 +11,7 @@ import { visionTensors } from '../models/vit.ts';
 import { catalogueEntry } from './catalogue.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
 import { activationBytes, tasksPerCall } from './run-adaptation.ts';
+import { storageOf } from './storage.ts';
 
 export interface RunShapes {
   readonly config: VisionConfig;
@@ -31,6 +32,7 @@ export interface MethodSeconds {
 }
 
 const floatBytes = Float32Array.BYTES_PER_ELEMENT;
+const halfBytes = Uint16Array.BYTES_PER_ELEMENT;
 /** Forward, and backward to inputs and to weights: two products for each one of the forward pass. */
 const stepPasses = 3;
 /** Merging weights moves much memory for little arithmetic, so an operation takes longer. */
@@ -170,7 +172,7 @@ export function estimateSeconds(
  * peaks that were measured (see the unit test); it is meant to be too high rather than too low.
  */
 export function estimateMemory(
-  recipe: Pick<Recipe, 'methods' | 'adaptation' | 'evaluation' | 'monitor'>,
+  recipe: Pick<Recipe, 'methods' | 'adaptation' | 'evaluation' | 'monitor' | 'engine'>,
   shapes: RunShapes,
 ): number {
   const { config, images } = shapes;
@@ -193,7 +195,7 @@ interface MethodMemory {
 
 function methodMemory(
   entry: RecipeMethod,
-  recipe: Pick<Recipe, 'adaptation' | 'evaluation' | 'monitor'>,
+  recipe: Pick<Recipe, 'adaptation' | 'evaluation' | 'monitor' | 'engine'>,
   shapes: RunShapes,
 ): MethodMemory {
   const { config } = shapes;
@@ -214,7 +216,12 @@ function methodMemory(
   const ours = experts * dictionary + (whole - dictionary) + factors;
   const forward = whole + experts * dictionary + factors;
   const backward = Math.ceil(experts / packedColumns) * packedColumns * dictionary;
-  const monitor = recipe.monitor === undefined ? 0 : forward;
+  const sessions = recipe.monitor === undefined ? forward : 2 * forward;
+  // Of fp16 the runtime packs nothing; a weight and its task vectors at a time are there in fp32.
+  const frozen =
+    storageOf(recipe) === 'fp16'
+      ? (forward + sessions) * halfBytes + (experts + 1) * config.hiddenSize * config.intermediateSize * floatBytes
+      : (ours + sessions + backward) * floatBytes;
   // Value, gradient, two moments, and the best step's copy.
   const learning = 5 * trainable;
   const tasks = tasksPerCall(config, batch, experts);
@@ -222,12 +229,10 @@ function methodMemory(
   const activations = tasks * adaptive.work * activationBytes(config, batch);
   const step = adaptive.passes === 0 ? 0 : activations + 2 * sets * dictionary * floatBytes;
   // The model's features of all images, and the experts'.
-  const encoded =
-    adaptive.passes === 0
-      ? 2 * featureSize(config) * seenImages(shapes).reduce((sum, count) => sum + count, 0)
-      : 0;
+  const features = 2 * featureSize(config) * seenImages(shapes).reduce((sum, n) => sum + n, 0);
+  const encoded = adaptive.passes === 0 ? features : 0;
   return {
-    held: (ours + forward + backward + monitor + learning + encoded) * floatBytes,
+    held: frozen + (learning + encoded) * floatBytes,
     // The monitor's session keeps what it once needed while the other one computes.
     working: recipe.monitor === undefined ? Math.max(step, evaluating) : step + evaluating,
   };

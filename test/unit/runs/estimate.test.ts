@@ -302,4 +302,23 @@ describe('memory against measured peaks', () => {
     expect(estimated / 1e6).toBeGreaterThanOrEqual(peakMb);
     expect(estimated / 1e6).toBeLessThan(1.35 * peakMb);
   });
+
+  it('of weights in fp16 is half for a dynamic merge, and the same for an ordinary model', () => {
+    const shapes = { config: b32, images: [1, 1, 1, 1, 1, 1, 1, 1] };
+    const peak = (method: RecipeMethod, storage: 'fp16' | 'fp32') =>
+      estimateMemory(
+        {
+          methods: [method],
+          adaptation: { batch: 1, data: 'test' },
+          evaluation: { batch: 1 },
+          engine: { id: 'onnx', storage },
+        },
+        shapes,
+      );
+    expect(peak(entry('ties'), 'fp16')).toBe(peak(entry('ties'), 'fp32'));
+    // Task vectors and encoder, here and in the session: 4 bytes for each value become 2 in each place.
+    const { whole, mlps } = encoderValues(b32);
+    const saved = peak(usual, 'fp32') - peak(usual, 'fp16');
+    expect(saved).toBeGreaterThan(2 * (8 * mlps + whole) * 2 * 0.9);
+  });
 });
