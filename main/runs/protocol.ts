@@ -96,13 +96,33 @@ export function corruptionOf(
 
 /** In words, which images methods that learn adapt to. */
 export function adaptationDataText(recipe: WithTasks): string {
+  return dataText(recipe, corruptionText(recipe));
+}
+
+/**
+ * The same of several recipes, each text once. Where some differ in the corruption alone, one text stands for them,
+ * with `elsewhere` in its place: what says of each how it is corrupted.
+ */
+export function adaptationDataTexts(recipes: readonly WithTasks[], elsewhere: string): string[] {
+  const plain = new Set(recipes.map((recipe) => dataText(recipe, '')));
+  return [...plain].flatMap((text) => {
+    const same = recipes.filter((recipe) => dataText(recipe, '') === text);
+    const texts = new Set(same.map(adaptationDataText));
+    const [first] = same;
+    return texts.size > 1 && first !== undefined ? dataText(first, `, ${elsewhere}`) : [...texts];
+  });
+}
+
+function corruptionText({ corruption }: WithTasks): string {
+  if (corruption === undefined) return '';
+  const { kind, severity, tasks } = corruption;
+  const which = tasks === undefined ? 'all' : `those of ${tasks.join(', ')}`;
+  return `, ${which} with ${titleOf(kind)} of severity ${String(severity)}`;
+}
+
+function dataText(recipe: WithTasks, how: string): string {
   const seen = recipe.unseen === undefined ? 'every task' : seenTasks(recipe).map(({ id }) => id);
   const tasks = typeof seen === 'string' ? seen : seen.join(', ');
-  const { corruption } = recipe;
-  const how =
-    corruption === undefined
-      ? ''
-      : `, ${corruption.tasks === undefined ? 'all' : `those of ${corruption.tasks.join(', ')}`} with ${titleOf(corruption.kind)} of severity ${String(corruption.severity)}`;
   const own = seenTasks(recipe).filter(({ unlabelled }) => unlabelled !== undefined);
   if (own.length === seenTasks(recipe).length) {
     return `images of ${tasks} that are not measured on, without labels${how}`;

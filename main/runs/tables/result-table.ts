@@ -12,6 +12,7 @@ import {
   type MethodVariant,
   type RunVariant,
 } from '../experiments/experiment.ts';
+import { adaptationDataTexts } from '../protocol.ts';
 import type { Recipe } from '../recipe.ts';
 import type { MethodReport } from '../report.ts';
 import { pivotTable } from './pivot-table.ts';
@@ -53,7 +54,7 @@ export function makeTable(runs: readonly TableRun[], experiment?: Experiment): R
     columns: table.columns.map((column) => ({ ...column, ...place(column.source) })),
     rows: table.rows.map((row) => ({ ...row, ...place(row.source) })),
     sources: used.flatMap((index) => sourceText(sources[index], measured)),
-    notes: [...notesOf(runs, table.rows), ...(experiment === undefined ? protocolNotes(runs) : [])],
+    notes: [...notesOf(runs, table.rows, experiment), ...(experiment === undefined ? protocolNotes(runs) : [])],
   };
 }
 
@@ -139,14 +140,21 @@ function engineNote({ title, device, threads, precision }: TableRun['report']['e
   return `${title}, ${device}, threads: ${threads}${kept}`;
 }
 
-function notesOf(runs: readonly TableRun[], rows: readonly TableRow[]): string[] {
+function notesOf(
+  runs: readonly TableRun[],
+  rows: readonly TableRow[],
+  experiment: Experiment | undefined,
+): string[] {
   // Where there are several, their rows are headed by these.
   const unseen = runs.length === 1 ? runs.flatMap(unseenOf) : [];
   const engines = new Set(runs.map(({ report: { engine } }) => engineNote(engine)));
   const seeds = new Set(runs.map(({ report }) => report.seed));
-  const data = new Set(runs.map(({ report }) => report.adaptationData));
+  const data = adaptationDataTexts(
+    runs.map(({ recipe }) => recipe),
+    `corrupted as ${experiment === undefined ? 'noted below' : 'the row and the column say'}`,
+  );
   return [
-    `Accuracy in %. Engine: ${[...engines].join('; ')}. Seed ${[...seeds].join(', ')}. Adapted to ${[...data].join('; ')}.`,
+    `Accuracy in %. Engine: ${[...engines].join('; ')}. Seed ${[...seeds].join(', ')}. Adapted to ${data.join('; ')}.`,
     ...(unseen.length === 0
       ? []
       : [`Unseen, only measured: ${unseen.join(', ')}. No merge had their experts or images.`]),

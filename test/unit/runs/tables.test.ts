@@ -221,6 +221,26 @@ describe('a table over what is varied', () => {
       ['spatter', 0.798, null, 0.629],
     ]);
   });
+
+  it('says once what runs adapt to that differ in the corruption alone', () => {
+    const corrupted = (severity: number, seen: readonly string[] = tasks): TableRun => {
+      const run = runOf(`tried-${severity}`, [{ id: 'ties', accuracy: [1, 1] }]);
+      const corruption = { kind: 'contrast', severity, constants: 'cifar' } as const;
+      const unseen = tasks.filter((task) => !seen.includes(task));
+      return { ...run, recipe: { ...run.recipe, corruption, ...(unseen.length > 0 && { unseen }) } };
+    };
+    const plain = runOf('tried', [{ id: 'ties', accuracy: [1, 1] }]);
+    const note = (runs: readonly TableRun[]) => makeTable(runs).notes[0] ?? '';
+    const both = note([plain, corrupted(1), corrupted(2)]);
+    expect(both.split('test images')).toHaveLength(2);
+    expect(both).toMatch(/of every task without their labels, corrupted as noted below \(transductive/);
+    expect(note([corrupted(2)])).toContain('all with low contrast of severity 2 (transductive');
+    expect(note([corrupted(1), corrupted(2, ['one'])]).split('test images')).toHaveLength(3);
+    const experiment = experimentOfFields({ methods: ['ties'], runs: [{ grid: { seed: [1, 2] } }] });
+    expect(makeTable([plain, corrupted(1)], experiment).notes[0]).toContain(
+      'corrupted as the row and the column say',
+    );
+  });
 });
 
 describe('the experiment of runs', () => {
