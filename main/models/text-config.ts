@@ -1,6 +1,7 @@
 /** config.json of a CLIP text encoder (Hugging Face layout) → the numbers that define its shapes. */
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
+import { invalidConfig, parseConfig, size } from './clip-config.ts';
 import type { TransformerShape } from './transformer.ts';
 
 export interface TextConfig extends TransformerShape {
@@ -12,8 +13,6 @@ export interface TextConfig extends TransformerShape {
   /** Token at whose place the features are read; undefined: at that of the largest id (see `endPosition`). */
   readonly endToken: number | undefined;
 }
-
-const size = z.number().int().positive().max(65_536);
 
 /**
  * OpenAI's checkpoints were converted with this id, which is no token of theirs; transformers then
@@ -55,12 +54,12 @@ export function parseTextConfig(json: unknown, where: string): TextConfig {
       hint: 'put the config.json of the Hugging Face CLIP model into the same folder',
     });
   }
-  const outer = parse(configSchema, json, where);
+  const outer = parseConfig(configSchema, json, where, 'text');
   const whole = outer.model_type === 'clip';
-  const text = parse(textSchema, whole ? (outer.text_config ?? {}) : json, where);
+  const text = parseConfig(textSchema, whole ? (outer.text_config ?? {}) : json, where, 'text');
   if (text.hidden_size % text.num_attention_heads !== 0) {
     const what = `hidden_size ${String(text.hidden_size)} is not a multiple of num_attention_heads`;
-    throw invalid(where, what);
+    throw invalidConfig(where, 'text', what);
   }
   const end = text.eos_token_id ?? 49_407;
   return {
@@ -76,23 +75,4 @@ export function parseTextConfig(json: unknown, where: string): TextConfig {
     projectionSize: (whole ? outer.projection_dim : text.projection_dim) ?? 512,
     endToken: end === legacyEndToken ? undefined : end,
   };
-}
-
-function parse<Schema extends z.ZodType>(
-  schema: Schema,
-  json: unknown,
-  where: string,
-): z.infer<Schema> {
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw invalid(where, `${issue?.path.join('.') || 'config.json'}: ${issue?.message ?? 'invalid'}`);
-}
-
-function invalid(where: string, what: string): AppError {
-  return new AppError('model.config_invalid', {
-    what,
-    where,
-    hint: 'Mergewright reads CLIP text encoders in the Hugging Face layout; check config.json',
-  });
 }

@@ -1,6 +1,7 @@
 /** config.json of a CLIP vision encoder (Hugging Face layout) → the numbers that define its shapes. */
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
+import { invalidConfig, parseConfig, size } from './clip-config.ts';
 
 export interface VisionConfig {
   readonly hiddenSize: number;
@@ -15,8 +16,6 @@ export interface VisionConfig {
   /** Width of the features after `visual_projection`; undefined when the model has none. */
   readonly projectionSize: number | undefined;
 }
-
-const size = z.number().int().positive().max(65_536);
 
 /** Defaults are those of transformers' CLIPVisionConfig (ViT-B/32), which may leave keys out. */
 const visionSchema = z.object({
@@ -71,19 +70,29 @@ export function parseVisionConfig(
       hint: 'put the config.json of the Hugging Face model into the same folder',
     });
   }
-  const outer = parse(configSchema, json, where);
+  const outer = parseConfig(configSchema, json, where, 'vision');
   const whole = outer.model_type === 'clip';
-  const vision = parse(visionSchema, whole ? (outer.vision_config ?? {}) : json, where);
+  const vision = parseConfig(
+    visionSchema,
+    whole ? (outer.vision_config ?? {}) : json,
+    where,
+    'vision',
+  );
   // A whole model projects both towers to the width that it states itself.
   const stated = (whole ? outer.projection_dim : undefined) ?? vision.projection_dim;
   if (vision.hidden_size % vision.num_attention_heads !== 0) {
-    throw invalid(
+    throw invalidConfig(
       where,
+      'vision',
       `hidden_size ${String(vision.hidden_size)} is not a multiple of num_attention_heads`,
     );
   }
   if (vision.patch_size > vision.image_size) {
-    throw invalid(where, `patch_size ${String(vision.patch_size)} is larger than image_size`);
+    throw invalidConfig(
+      where,
+      'vision',
+      `patch_size ${String(vision.patch_size)} is larger than image_size`,
+    );
   }
   return {
     hiddenSize: vision.hidden_size,
@@ -117,23 +126,4 @@ export function formatVisionConfig(config: VisionConfig): Record<string, unknown
     layer_norm_eps: config.layerNormEpsilon,
     ...(config.projectionSize === undefined ? {} : { projection_dim: config.projectionSize }),
   };
-}
-
-function parse<Schema extends z.ZodType>(
-  schema: Schema,
-  json: unknown,
-  where: string,
-): z.infer<Schema> {
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw invalid(where, `${issue?.path.join('.') || 'config.json'}: ${issue?.message ?? 'invalid'}`);
-}
-
-function invalid(where: string, what: string): AppError {
-  return new AppError('model.config_invalid', {
-    what,
-    where,
-    hint: 'Mergewright reads CLIP vision encoders in the Hugging Face layout; check config.json',
-  });
 }
