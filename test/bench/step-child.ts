@@ -17,8 +17,8 @@ export interface ChildOptions {
   readonly engine: EngineListingId;
   readonly reduction: Reduction;
   readonly size: StepSize;
-  /** Blocks of the model where the reference or a card in software computes, if that is fewer. */
-  readonly slowLayers: number;
+  /** For the reference and a card in software, where that is less. */
+  readonly slow: Pick<StepSize, 'layers' | 'batch'>;
   readonly threads: number;
   readonly steps: number;
   /** Seconds after which no further step begins. */
@@ -62,8 +62,11 @@ function open(profile?: string): Promise<Engine> | Engine {
  * smaller one.
  */
 async function sayPeak(engine: Engine): Promise<void> {
-  let [n, best] = [512, await bestProduct(engine, 512, 2)];
-  if (best.seconds * (2048 / n) ** 3 < 10) [n, best] = [2048, await bestProduct(engine, 2048, 5)];
+  let [n, best] = [128, await bestProduct(engine, 128, 2)];
+  for (const next of [512, 2048]) {
+    if (best.seconds * (next / n) ** 3 > 10) break;
+    [n, best] = [next, await bestProduct(engine, next, next === 2048 ? 5 : 2)];
+  }
   const gflops = [best.seconds, best.processor].map((s) => (2 * n ** 3) / s / 1e9);
   say({ gflops, peakOf: n });
 }
@@ -103,9 +106,13 @@ async function main(): Promise<void> {
   const { title, adapter } = engine.description;
   const software = adapter?.software === true;
   const slow = software || options.engine === 'reference';
-  const layers = Math.min(options.size.layers, slow ? options.slowLayers : Infinity);
-  const size = { ...options.size, layers };
-  say({ title, software, layers });
+  const { layers, batch } = options.size;
+  const size = {
+    ...options.size,
+    layers: slow ? Math.min(layers, options.slow.layers) : layers,
+    batch: slow ? Math.min(batch, options.slow.batch) : batch,
+  };
+  say({ title, software, size });
   await sayPeak(engine);
   const model = randomWemoe(size, (name, tensor) => stored(storage, name, tensor));
   const shape = { tasks: 1, batch: size.batch, classes: size.classes, reduction };
@@ -129,7 +136,7 @@ async function main(): Promise<void> {
     };
     say({ breakdown: await profiled(program, forward.shapes.length, runs, work) });
   }
-  await sayPeak(engine);
+  if (!slow) await sayPeak(engine);
 }
 
 try {

@@ -14,8 +14,7 @@ import { randomWemoe, stepInputs, type StepSize } from './step-model.ts';
 export interface Line {
   /** Whether a program on the processor plays the card. */
   readonly software?: boolean;
-  /** Blocks of its model. */
-  readonly layers?: number;
+  readonly size?: StepSize;
   readonly gflops?: readonly [clock: number, processor: number];
   /** Rows of the matrices in the product that `gflops` is of. */
   readonly peakOf?: number;

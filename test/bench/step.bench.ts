@@ -4,12 +4,12 @@
  *   npx tsx test/bench/step.bench.ts [--engines all|onnx,tfjs-wasm] [--reductions batch-mean,per-sample]
  *     [--python PYTHON] [--variants fusion_bench,plain] [--steps 3] [--rounds 1] [--threads N] [--breakdown]
  *     [--ablate] [--without narrow,fused-rows] [--storage fp32,fp16] [--layers 12] [--batch 16] [--experts 8]
- *     [--slow-layers 1] [--limit 40]
+ *     [--slow-layers 1] [--slow-batch 1] [--limit 40]
  * PYTHON has torch, transformers, safetensors and, for its variant, fusion-bench. `--ablate` adds the ONNX engine
  * without each of its optimisations. Weights, images and heads are the same for all, so their entropies and gradients
  * must be. The peak is a product of 2048×2048 matrices in the same process. Processor seconds are those of all
  * threads: on a machine that others use too they say more than the clock. Where there is no card, WebGPU computes on
- * SwiftShader; it and the reference get a model of fewer blocks, and the ONNX engine is run with as many beside them.
+ * SwiftShader; it and the reference get a model of fewer blocks and fewer images, and the ONNX engine is run with as many.
  * No step begins after `--limit` seconds of steps. An engine that fails says why in its row.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -50,6 +50,7 @@ const { values: options } = parseArgs({
     batch: { type: 'string', default: '16' },
     experts: { type: 'string', default: '8' },
     'slow-layers': { type: 'string', default: '1' },
+    'slow-batch': { type: 'string', default: '1' },
     limit: { type: 'string', default: '40' },
   },
 });
@@ -88,7 +89,7 @@ function report(title: string, lines: readonly Line[], operations: number): Outc
     `${((100 * operations) / time / 1e9 / peak(index)).toFixed(0)} %`;
   const memory = Math.max(...lines.map(({ peakKibibytes }) => peakKibibytes ?? 0)) / 2 ** 20;
   const { loss = Number.NaN, gradient = Number.NaN } = runs[0] ?? {};
-  const layers = layersOf(lines);
+  const own = sizeText(sizeOf(lines));
   const small = lines.find(({ peakOf = 2048 }) => peakOf < 2048)?.peakOf;
   row(
     title,
@@ -105,7 +106,7 @@ function report(title: string, lines: readonly Line[], operations: number): Outc
     ],
     [
       ...(lines.some(({ software }) => software === true) ? ['a card in software'] : []),
-      ...(layers < size.layers ? [blocks(layers)] : []),
+      ...(own === headline ? [] : [own]),
       ...(all.length === 1 ? ['its first step'] : []),
       ...(small === undefined ? [] : [`peak of ${small}×${small}`]),
     ],
@@ -113,13 +114,16 @@ function report(title: string, lines: readonly Line[], operations: number): Outc
   return { seconds, processor };
 }
 
-function layersOf(lines: readonly Line[]): number {
-  return lines.find((line) => line.layers !== undefined)?.layers ?? size.layers;
+function sizeOf(lines: readonly Line[]): StepSize {
+  return lines.find((line) => line.size !== undefined)?.size ?? size;
 }
 
-function blocks(count: number): string {
-  return count === 1 ? '1 block' : `${count} blocks`;
+function sizeText({ layers, batch }: StepSize): string {
+  const plural = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`;
+  return `${plural(layers, 'block')}, ${plural(batch, 'image')}`;
 }
+
+const headline = sizeText(size);
 
 function printBreakdown(lines: readonly Line[]): void {
   for (const { breakdown } of lines) {
@@ -139,7 +143,7 @@ async function show(contender: Contender, whole: number): Promise<Result | undef
     const own = lines.find((line) => line.operations !== undefined)?.operations;
     const outcome = report(contender.title, lines, own ?? whole);
     printBreakdown(lines);
-    return { outcome, layers: layersOf(lines) };
+    return { outcome, size: sizeOf(lines) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     console.log(`${contender.title.padEnd(28)} ${reason}`);
@@ -149,7 +153,7 @@ async function show(contender: Contender, whole: number): Promise<Result | undef
 
 interface Result {
   readonly outcome: Outcome;
-  readonly layers: number;
+  readonly size: StepSize;
 }
 
 async function compare(reduction: Reduction, folder: string): Promise<void> {
@@ -160,7 +164,7 @@ async function compare(reduction: Reduction, folder: string): Promise<void> {
     engineContender({
       engine: id,
       ...common,
-      slowLayers: Number(options['slow-layers']),
+      slow: { layers: Number(options['slow-layers']), batch: Number(options['slow-batch']) },
       breakdown: options.breakdown,
       without: words(options.without),
       storage: 'fp32',
@@ -176,18 +180,21 @@ async function compare(reduction: Reduction, folder: string): Promise<void> {
     ...(options.ablate ? ['narrow', ...onnxOptimisations] : []).map((left) =>
       engine('onnx', { without: [...words(options.without), left] }),
     ),
-    ...(python === undefined ? [] : words(options.variants)).map((variant) =>
-      pythonContender({ python, folder, variant, ...common }),
-    ),
+    ...(python === undefined
+      ? []
+      : words(options.variants).map((variant) =>
+          pythonContender({ python, folder, variant, ...common }),
+        )),
   ];
   // PyTorch computes the step as it is written, with nothing narrowed.
   const whole = wholeOperations(reduction);
   let first: Outcome | undefined;
-  const fewer = new Set<number>();
+  const smaller = new Map<string, StepSize>();
   for (const contender of contenders) {
     const result = await show(contender, whole);
     if (result === undefined) continue;
-    if (result.layers < size.layers) fewer.add(result.layers);
+    const text = sizeText(result.size);
+    if (text !== headline) smaller.set(text, result.size);
     else if (first === undefined) first = result.outcome;
     else {
       const ratio = (pick: (o: Outcome) => number) =>
@@ -198,10 +205,7 @@ async function compare(reduction: Reduction, folder: string): Promise<void> {
       );
     }
   }
-  for (const layers of fewer) {
-    const { title, ...same } = engine('onnx', { size: { ...size, layers } });
-    await show({ ...same, title: `${title}, ${blocks(layers)}` }, whole);
-  }
+  for (const less of smaller.values()) await show(engine('onnx', { size: less }), whole);
 }
 
 function engineIds(): readonly EngineListingId[] {
@@ -223,9 +227,7 @@ function wholeOperations(reduction: Reduction): number {
 }
 
 async function main(): Promise<void> {
-  console.log(
-    `ViT-B/32 of ${size.layers} blocks, K = ${size.experts}, l = 2, ${size.batch} images, ${threads} threads`,
-  );
+  console.log(`ViT-B/32, ${headline}, K = ${size.experts}, l = 2, ${threads} threads`);
   const folder = await mkdtemp(join(tmpdir(), 'mergewright-step-'));
   try {
     if (options.python !== undefined) await writeForPython(folder, size);
