@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBuilt, type BuiltApp } from '../../support/app.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { describeFocus, findCutOff, type Focus } from './in-page.mjs';
+import { seriousViolations } from './looks.ts';
 import { createSmallDemo, runWithoutWindow } from './projects.ts';
 import { openInSecondInstance } from './second-instance.ts';
 import {
@@ -57,29 +58,15 @@ afterAll(async () => {
   await running.close();
 });
 
-/** Rules that the page breaks seriously, with the elements that do. */
-async function seriousViolations(): Promise<string[]> {
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run({ resultTypes: ['violations'] }),
-  );
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map(
-        ({ target, failureSummary = '' }) => `${id}: ${target.join(' ')} ${failureSummary}`,
-      ),
-    );
-}
-
 describe.each(themes)('axe finds nothing serious with results, %s:', (theme) => {
   beforeAll(() => setTheme(running, theme));
   it.each(views)('%s', async (view) => {
     await show(page, view);
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
   });
   it.each(otherKinds)('Merge, %s', async (kind) => {
     await showKind(kind);
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await showKind('Merge and measure');
   });
 });
@@ -176,7 +163,7 @@ describe('without any run', () => {
   });
   it.each(views)('%s: says what to do next, and axe finds nothing serious', async (view) => {
     await show(page, view);
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     if (view === 'Project' || view === 'Merge') return;
     const way = currentView(page).getByRole('button', { name: /set up/i });
     expect(await way.count()).toBe(1);

@@ -11,19 +11,10 @@ import { launchBuilt, type BuiltApp } from '../../support/app.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writeLlama, writeLoraAdapter } from '../../support/tiny-llama.ts';
 import { mergewright, printed } from '../program.ts';
-import { findCutOff } from './in-page.mjs';
+import { looksRight } from './looks.ts';
 import { createSmallDemo } from './projects.ts';
 import { answerOpenDialogs, answerSaveDialogs, catchRevealed, dragOver } from './system.ts';
-import {
-  currentView,
-  eventually,
-  keepPicture,
-  opened,
-  resize,
-  setTheme,
-  show,
-  themes,
-} from './window.ts';
+import { currentView, eventually, keepPicture, opened, show } from './window.ts';
 
 let folder: string;
 let running: BuiltApp;
@@ -87,38 +78,12 @@ async function expectSame(one: string, other: string): Promise<void> {
   }
 }
 
-async function seriousViolations(): Promise<string[]> {
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run({ resultTypes: ['violations'] }),
-  );
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
-}
-
-/** In both themes and in the smallest window; a picture of each is kept. */
-async function looksRight(name: string): Promise<void> {
-  // What is out of date is shown fainter until the new answer is there.
-  await eventually(() => currentView(page).locator('.stale').count(), 0);
-  for (const theme of themes) {
-    await setTheme(running, theme);
-    const dark = () => page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches");
-    await eventually(dark, theme === 'dark');
-    await eventually(seriousViolations, [], 5000);
-    await keepPicture(page, `lora-${name}-${theme}`);
-  }
-  await resize(running.app, 1000, 640);
-  await eventually(() => page.evaluate(findCutOff), [], 5000);
-  await keepPicture(page, `lora-${name}-small`);
-  await resize(running.app, 1400, 900);
-}
-
 describe('adapters', () => {
   it('are asked for where there are none', async () => {
     await pick('LoRA adapters');
     await currentView(page).getByText('No adapter yet').waitFor();
     expect(await button('Combine').getAttribute('title')).toBe('Add the adapters to combine.');
-    await looksRight('empty');
+    await looksRight(running, 'lora-empty');
   });
 
   it('that do not fit each other are found before anything is read', async () => {
@@ -129,7 +94,7 @@ describe('adapters', () => {
     await button('Add adapters…').click();
     await currentView(page).getByText('its factors are of another shape').waitFor();
     expect(await button('Combine').isDisabled()).toBe(true);
-    await looksRight('mismatch');
+    await looksRight(running, 'lora-mismatch');
     await button('Remove wide').click();
     const drag = await dragOver(page, [join(folder, 'code')]);
     await page.getByText('Drop adapters or models').waitFor();
@@ -145,10 +110,10 @@ describe('adapters', () => {
     await field('Sign by').selectOption('frequency');
     await field('Rank r').fill('3');
     await placeAt('both');
-    await looksRight('combine');
+    await looksRight(running, 'lora-combine');
     await start('Combine');
     await currentView(page).getByRole('heading', { name: 'both is ready' }).waitFor();
-    await looksRight('combined');
+    await looksRight(running, 'lora-combined');
     const [math, code] = ['math', 'code'].map((name) => join(folder, name));
     const kind = ['--kind', 'ties_svd', '--density', '0.5', '--majority', 'frequency'];
     printed(
@@ -174,7 +139,7 @@ describe('adapters', () => {
 describe('an adapter of a model', () => {
   it('is extracted to the bytes of the command line, with what it lacks', async () => {
     await pick('Extract from a model');
-    await looksRight('extract-empty');
+    await looksRight(running, 'lora-extract-empty');
     for (const [part, name] of [
       ['fine-tuned model', 'tuned'],
       ['base model', 'base'],
@@ -185,12 +150,12 @@ describe('an adapter of a model', () => {
     }
     await field('Rank r').fill('4');
     await placeAt('extracted');
-    await looksRight('extract');
+    await looksRight(running, 'lora-extract');
     await start('Extract');
     await currentView(page).getByRole('heading', { name: 'extracted is ready' }).waitFor();
     const table = currentView(page).getByRole('region', { name: 'What the adapter lacks' });
     await eventually(() => table.locator('tbody tr').count(), 15);
-    await looksRight('extracted');
+    await looksRight(running, 'lora-extracted');
     const [tuned, base] = ['tuned', 'base'].map((name) => join(folder, name));
     printed(
       await mergewright(
@@ -220,7 +185,7 @@ describe('an adapter of a model', () => {
     await keepPicture(page, 'lora-progress');
     await button('Cancel').click();
     await currentView(page).getByRole('heading', { name: 'never was cancelled' }).waitFor();
-    await looksRight('cancelled');
+    await looksRight(running, 'lora-cancelled');
     await expect(readFile(join(folder, 'never', 'adapter_config.json'))).rejects.toThrow('ENOENT');
     await button('Dismiss').click();
     expect(running.problems).toEqual([]);

@@ -12,20 +12,10 @@ import { launchBuilt, type BuiltApp } from '../../support/app.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writeLlama } from '../../support/tiny-llama.ts';
 import { mergewright, printed } from '../program.ts';
-import { findCutOff } from './in-page.mjs';
+import { looksRight, seriousViolations } from './looks.ts';
 import { createSmallDemo } from './projects.ts';
 import { answerOpenDialogs, answerSaveDialogs, catchRevealed, dragOver } from './system.ts';
-import {
-  chooseOfMenu,
-  currentView,
-  eventually,
-  keepPicture,
-  opened,
-  resize,
-  setTheme,
-  show,
-  themes,
-} from './window.ts';
+import { chooseOfMenu, currentView, eventually, opened, show } from './window.ts';
 
 const weightFile = 'model.safetensors';
 
@@ -103,40 +93,13 @@ async function merge(): Promise<void> {
   await mergeButton().click();
 }
 
-async function seriousViolations(): Promise<string[]> {
-  const { violations } = await page.evaluate(() =>
-    (globalThis as unknown as { axe: typeof axe }).axe.run({ resultTypes: ['violations'] }),
-  );
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
-}
-
-/** Nothing serious in both themes, and nothing cut off from the smallest window up. */
-async function looksRight(name: string): Promise<void> {
-  // What is out of date is shown fainter until the new answer is there.
-  await eventually(() => currentView(page).locator('.stale').count(), 0);
-  for (const theme of themes) {
-    await setTheme(running, theme);
-    const dark = () => page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches");
-    await eventually(dark, theme === 'dark');
-    // The colours of the theme come to the page a moment later.
-    await eventually(seriousViolations, [], 5000);
-    await keepPicture(page, `weights-${name}-${theme}`);
-  }
-  await resize(running.app, 1000, 640);
-  await eventually(() => page.evaluate(findCutOff), [], 5000);
-  await keepPicture(page, `weights-${name}-small`);
-  await resize(running.app, 1400, 900);
-}
-
 describe('models', () => {
   it('are asked for where there are none', async () => {
     await currentView(page).getByRole('radio', { name: 'Weights only' }).check({ force: true });
     await currentView(page).getByText('No model yet').waitFor();
     expect(await mergeButton().isDisabled()).toBe(true);
     expect(await mergeButton().getAttribute('title')).toBe('Add the models to merge.');
-    await looksRight('empty');
+    await looksRight(running, 'weights-empty');
   });
 
   it('are chosen in the dialog, and described from their headers', async () => {
@@ -154,7 +117,7 @@ describe('models', () => {
     await dialog.getByRole('textbox', { name: 'Find a tensor' }).fill('gate_proj');
     await dialog.getByText('model.layers.1.mlp.gate_proj.weight').waitFor();
     await eventually(() => dialog.locator('tbody tr').filter({ hasText: 'gate_proj' }).count(), 2);
-    expect(await seriousViolations()).toEqual([]);
+    expect(await seriousViolations(page)).toEqual([]);
     await page.keyboard.press('Escape');
   });
 });
@@ -172,7 +135,7 @@ describe('a finding', () => {
   it('of vocabularies offers both ways, and the one pressed can be undone', async () => {
     const found = findings().filter({ hasText: 'Vocabularies of different size' });
     await found.waitFor();
-    await looksRight('findings');
+    await looksRight(running, 'weights-findings');
     await button('Keep the rows all models have').click();
     await eventually(() => button('Keep all rows').count(), 0);
     await chooseOfMenu(running.app, 'Edit', 'Undo');
@@ -190,7 +153,7 @@ describe('the values', () => {
     await button('Compare with the base').click();
     // Numbers drawn anew are as far from the base as can be.
     await eventually(() => findings().filter({ hasText: 'Far from the base' }).count(), 2);
-    await looksRight('scanned');
+    await looksRight(running, 'weights-scanned');
   });
 });
 
@@ -200,10 +163,10 @@ describe('a merge', () => {
     await box('Weight', 'code').fill('0.3');
     await box('Density', 'all models').fill('0.4');
     await placeAt('merged');
-    await looksRight('ready');
+    await looksRight(running, 'weights-ready');
     await merge();
     await currentView(page).getByRole('heading', { name: 'merged is merged' }).waitFor();
-    await looksRight('result');
+    await looksRight(running, 'weights-result');
     const [base, math, code] = ['base', 'math', 'code'].map((name) => join(folder, name));
     const set = ['--set', 'weight=0.5,0.3', '--set', 'density=0.4'];
     const out = join(folder, 'by command');
@@ -276,7 +239,7 @@ describe('a file of mergekit', () => {
     await button('Open a mergekit YAML or recipe…').click();
     await currentView(page).getByText('0.2 → 0.8 over depth').waitFor();
     await placeAt('from slices');
-    await looksRight('file');
+    await looksRight(running, 'weights-file');
     await merge();
     await currentView(page).getByRole('heading', { name: 'from slices is merged' }).waitFor();
     await button('Merge another').click();
@@ -317,7 +280,7 @@ describe('a long merge', () => {
     await button('Cancel').click();
     await currentView(page).getByRole('heading', { name: 'long is not finished' }).waitFor();
     expect(performance.now() - begun).toBeLessThan(2000);
-    await looksRight('stopped');
+    await looksRight(running, 'weights-stopped');
     await button('Go on').click();
     await currentView(page).getByText('going on with an interrupted merge').waitFor();
     expect(running.problems).toEqual([]);
