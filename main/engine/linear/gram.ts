@@ -1,7 +1,6 @@
 /** Products that are symmetric, of which only what is on and above the diagonal is computed. */
 import {
-  powerOf,
-  scaled,
+  rescaled,
   setBlock,
   transposed,
   zeroMatrix,
@@ -20,16 +19,21 @@ export function gramOf(multiply: Multiply, a: Matrix, rows = false): Promise<Mat
 }
 
 /**
- * The Gram matrix of A / 2ᵏ, 2ᵏ such that the largest value of that lies in [1, 2): of weights, whose squares are far from
- * the ends of fp64, so that A itself need not be copied.
+ * The Gram matrix of A / 2ᵏ, 2ᵏ such that the longest of those that are multiplied has a length in [1, 2): of weights, whose
+ * squares are far from the ends of fp64, so that A itself need be neither searched nor copied.
  */
 export async function normalGramOf(
   multiply: Multiply,
   a: Matrix,
   rows = false,
 ): Promise<{ readonly gram: Matrix; readonly power: number }> {
-  const power = powerOf(a);
-  return { gram: scaled(await gramOf(multiply, a, rows), power ** -2), power };
+  const gram = await gramOf(multiply, a, rows);
+  let largest = 0;
+  for (let i = 0; i < gram.data.length; i += gram.columns + 1) {
+    largest = Math.max(largest, gram.data[i]!);
+  }
+  const power = largest > 0 ? 2 ** Math.floor(Math.log2(largest) / 2) : 1;
+  return { gram: rescaled(gram, power ** -2), power };
 }
 
 /** AᵀB, or of `rows` A Bᵀ, for A and B of which it is known to be symmetric. */

@@ -107,6 +107,13 @@ export function scaled({ rows, columns, data }: Matrix, factor: number): Matrix 
   return result;
 }
 
+/** factor A, in place. */
+export function rescaled(matrix: Matrix, factor: number): Matrix {
+  const { data } = matrix;
+  for (let i = 0; i < data.length; i++) data[i]! *= factor;
+  return matrix;
+}
+
 /** alpha A + beta B. */
 export function combined(alpha: number, a: Matrix, beta: number, b: Matrix): Matrix {
   const result = zeroMatrix(a.rows, a.columns);

@@ -64,7 +64,7 @@ export async function largestEigenvectors(
   if (taken >= count) return finished(multiply, outer, count);
   outer = leadingOf(outer, taken);
   const rest = without(g, outer, await crossed(multiply, outer));
-  const spectrum = await estimateSingleSpectrum(chain, rest, 28);
+  const spectrum = await estimateSingleSpectrum(chain, rest, 14, 4);
   const at = (part: number) => estimatedQuantile(spectrum, 1 - (part - taken) / size);
   let bounds: Bounds = { wanted: at(count), cut: at(width), radius: spectrum.radius };
   if (!(bounds.cut > LEAST_SHARE * Math.max(spectrum.radius, outer.values[0] ?? 0))) {

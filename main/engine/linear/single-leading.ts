@@ -13,7 +13,8 @@ export async function singleLeading(
   count: number,
 ): Promise<SingularValues | undefined> {
   const { multiply } = products;
-  const wide = a.rows < a.columns;
+  // Of a square matrix too: the Gram matrix of rows needs no transposition.
+  const wide = a.rows <= a.columns;
   const { gram } = await normalGramOf(multiply, a, wide);
   const near = await largestEigenvectors(products, gram, count);
   if (near === undefined) return undefined;

@@ -9,6 +9,7 @@ import { residualNorms, startOf } from './chebyshev-filter.ts';
 import {
   columnNorms,
   combined,
+  rescaled,
   scaleColumns,
   scaled,
   type Matrix,
@@ -70,7 +71,8 @@ export async function singlePolar(
   // Above 1 the polynomials grow fast.
   const radius = 1.05 * spectrum.radius;
   if (!(radius > 0)) return undefined;
-  const normal = scaled(gram, 1 / radius);
+  // One that was given is used afterwards.
+  const normal = known ? scaled(gram, 1 / radius) : rescaled(gram, 1 / radius);
   const scale = 1 / (power * Math.sqrt(radius));
   if (a.rows === a.columns) return squarePolar(products, scaled(a, scale), normal);
   // A = (A Wᵀ) (W G) with W = L⁻¹ of G = L Lᵀ: orthonormal columns times a square matrix.
