@@ -3,10 +3,12 @@
  *
  *   npx tsx build/electron/screenshot.ts --view routing --theme dark --size 1400x900 --out picture.png
  *
- * --data FOLDER keeps (and finds again) the application's data there; --wait MS waits longer before the picture.
+ * --data FOLDER keeps (and finds again) the application's data there; --project FOLDER opens that one; --wait MS waits
+ * longer before the picture. --press BUTTON presses a button first, and --card TITLE takes that card alone.
  */
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import sharp from 'sharp';
 import { launchBuilt } from '../../test/support/app.ts';
 
 const themes = ['system', 'light', 'dark'];
@@ -20,15 +22,19 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'screenshot.png' },
     wait: { type: 'string', default: '1500' },
     data: { type: 'string' },
+    project: { type: 'string' },
+    press: { type: 'string' },
+    card: { type: 'string' },
   },
 });
 if (!views.includes(values.view)) throw new Error(`--view is one of: ${views.join(', ')}`);
 if (!themes.includes(values.theme)) throw new Error(`--theme is one of: ${themes.join(', ')}`);
 const [width = 0, height = 0] = values.size.split('x').map(Number);
 
-const running = await launchBuilt(
-  values.data === undefined ? {} : { userData: path.resolve(values.data) },
-);
+const running = await launchBuilt({
+  ...(values.data !== undefined && { userData: path.resolve(values.data) }),
+  ...(values.project !== undefined && { project: path.resolve(values.project) }),
+});
 const { app, page, problems } = running;
 try {
   await app.evaluate(
@@ -46,7 +52,15 @@ try {
     view?.submenu?.items[index]?.click();
   }, views.indexOf(values.view));
   await page.waitForTimeout(Number(values.wait));
-  await page.screenshot({ path: values.out });
+  if (values.press !== undefined) {
+    await page.getByRole('button', { name: values.press }).click();
+    await page.mouse.move(0, 0);
+    await page.waitForTimeout(Number(values.wait));
+  }
+  const card = page.locator('section', { has: page.getByRole('heading', { name: values.card }) });
+  const picture = await (values.card === undefined ? page : card.last()).screenshot();
+  // The window has few colours: a palette takes a third of the space.
+  await sharp(picture).png({ palette: true, compressionLevel: 9 }).toFile(values.out);
   for (const problem of problems) console.log(problem);
 } finally {
   await running.close();

@@ -44,7 +44,10 @@ const reasons: readonly (readonly [pattern: RegExp, words: (match: RegExpExecArr
       ([, file = '']) => `${basename(file)}, or a library that it needs, was not found`,
     ],
     [/Library not loaded: (\S+)/, ([, file = '']) => `${basename(file)} was not found`],
-    [/wrong ELF class|invalid ELF header|file too short/, () => 'its driver is damaged'],
+    [
+      /(\S+): (?:wrong ELF class|invalid ELF header|file too short)/,
+      ([, file = '']) => `its driver ${file} is damaged`,
+    ],
     [
       /Found no drivers|No supported adapters|No available adapters/,
       () => 'no graphics card with a working driver was found',

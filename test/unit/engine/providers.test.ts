@@ -29,6 +29,10 @@ describe('what a probe says', () => {
       /^\/opt\/gone\/libGLX_nvidia\.so\.0 was not found$/,
     ],
     [
+      'ERROR: loader_scanned_icd_add: /opt/lib/libvulkan_x.so: file too short',
+      /^its driver \/opt\/lib\/libvulkan_x\.so is damaged$/,
+    ],
+    [
       'Error: webgpu_context.cc:136 adapter_result.status == wgpu::RequestAdapterStatus::Success was false. Failed to get a WebGPU adapter: No supported adapters',
       /^no graphics card with a working driver was found$/,
     ],
