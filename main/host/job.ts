@@ -7,7 +7,7 @@ import { RateWindow } from '../lib/rate.ts';
 import { RunControl } from '../runs/control.ts';
 import type { MethodSeconds } from '../runs/estimate.ts';
 import type { RunEvent } from '../runs/events.ts';
-import { runJob } from '../runs/job.ts';
+import { runJob, type JobOptions } from '../runs/job.ts';
 import type { Recipe, RecipeMethod } from '../runs/recipe.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { RunCurves } from './curves.ts';
@@ -28,6 +28,9 @@ export interface JobInput {
   /** Seconds that each method is expected to take, by id, for the time that is left of the run. */
   readonly expected: ReadonlyMap<string, MethodSeconds>;
 }
+
+/** What earlier runs of the session computed and this one may need. */
+export type SharedResults = Pick<JobOptions, 'experts' | 'adaptations'>;
 
 export class Job {
   readonly run: RunFolder;
@@ -51,12 +54,16 @@ export class Job {
   #methodBegan = performance.now();
 
   /** `log` gets bugs: a failing run is its own message. */
-  constructor({ run, recipe, engine, expected }: JobInput, log: (line: string) => void) {
+  constructor(
+    { run, recipe, engine, expected }: JobInput,
+    shared: SharedResults,
+    log: (line: string) => void,
+  ) {
     this.run = run;
     this.recipe = recipe;
     this.curves = new RunCurves(recipe);
     this.#expected = expected;
-    this.over = this.#execute(engine, log);
+    this.over = this.#execute(engine, shared, log);
   }
 
   /** Undefined when the job is over: the disk knows how it ended. */
@@ -100,10 +107,15 @@ export class Job {
     for (const listener of this.#listeners) listener();
   }
 
-  async #execute(engine: ChosenEngine, log: (line: string) => void): Promise<void> {
+  async #execute(
+    engine: ChosenEngine,
+    shared: SharedResults,
+    log: (line: string) => void,
+  ): Promise<void> {
     try {
       await runJob(this.run, {
         engine,
+        ...shared,
         signal: this.#cancel.signal,
         control: this.#control,
         onLoad: ({ what, done, total }) => this.#report(null, 'loading', what, done, total),

@@ -1,5 +1,7 @@
 /** What takes all of the machine, one at a time: runs, and merges of weights. */
 import { AppError } from '../lib/errors.ts';
+import { Adaptations } from '../runs/adaptations.ts';
+import { ExpertResults } from '../runs/expert-results.ts';
 import type { RunFolder } from '../runs/run-folder.ts';
 import { Job, type JobInput } from './job.ts';
 
@@ -7,6 +9,8 @@ export class Jobs {
   #current: Job | undefined;
   #starting = false;
   #merge: { readonly over: Promise<unknown>; readonly signal: AbortSignal } | undefined;
+  /** Rows of an experiment are runs of their own, started one after another. */
+  readonly #shared = { experts: new ExpertResults(), adaptations: new Adaptations() };
   readonly #closing = new AbortController();
   readonly #log: (line: string) => void;
 
@@ -23,7 +27,7 @@ export class Jobs {
     this.#requireIdle();
     this.#starting = true;
     try {
-      const job = new Job(await prepare(), this.#log);
+      const job = new Job(await prepare(), this.#shared, this.#log);
       this.#current = job;
       void job.over.then(() => (this.#current = undefined));
       return job;

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { ChosenEngine } from '../engine/choice.ts';
 import { AppError, CancelledError } from '../lib/errors.ts';
 import { sweepStaleTemporaries, writeFileDurably } from '../lib/durable.ts';
+import type { Adaptations } from './adaptations.ts';
 import type { RunControl } from './control.ts';
 import { appendTiming, EventLog, readEvents, type RunEvent } from './events.ts';
 import type { ExpertResults } from './expert-results.ts';
@@ -36,6 +37,8 @@ export interface JobOptions {
   readonly control?: RunControl | undefined;
   /** Results of experts that earlier runs have measured, and that this one measures. */
   readonly experts?: ExpertResults | undefined;
+  /** The same of what methods have learned. */
+  readonly adaptations?: Adaptations | undefined;
   readonly onLoad?: (progress: LoadProgress) => void;
   /** The events that still hold of a run that goes on, before any new one. */
   readonly onResume?: (events: readonly RunEvent[]) => void;
@@ -164,7 +167,7 @@ async function runMethods(
       intervalMs: options.saveIntervalMs ?? defaultSaveIntervalMs,
     });
     try {
-      const result = await runMethod(
+      const { result, computed } = await runMethod(
         entry,
         {
           recipe,
@@ -176,6 +179,7 @@ async function runMethods(
           onProgress: (progress) => options.onProgress?.(entry, progress),
           control: options.control,
           experts: options.experts,
+          adaptations: options.adaptations,
           onState: (state) => keeper.offer(state),
           saveState: () => keeper.saveNow(),
         },
@@ -185,7 +189,9 @@ async function runMethods(
       await saveMethodResult(run, result);
       await clearState(run.statePath);
       const seconds = (working() - started) / 1000;
-      await appendTiming(run.timingsPath, { type: 'method.finished', method: entry.id, seconds });
+      // What was computed by an earlier run tells no estimate how long the method takes.
+      const timed = computed ? { seconds } : {};
+      await appendTiming(run.timingsPath, { type: 'method.finished', method: entry.id, ...timed });
       results.push(result);
     } catch (error) {
       if (error instanceof CancelledError) await keeper.saveNow();

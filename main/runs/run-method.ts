@@ -10,6 +10,7 @@ import { evaluateMixed } from '../evaluation/evaluate-mixed.ts';
 import type { TaskEvaluation } from '../evaluation/tally.ts';
 import { elementCount, type Tensor } from '../lib/tensor.ts';
 import { staticModel, type MergedModel, type Reduction } from '../models/merged-model.ts';
+import type { Adaptations } from './adaptations.ts';
 import { titleOf } from './catalogue.ts';
 import type { RunControl } from './control.ts';
 import type { ExpertResults } from './expert-results.ts';
@@ -47,6 +48,8 @@ export interface MethodContext {
   readonly control: RunControl | undefined;
   /** Spares measuring experts again that an earlier run has measured. */
   readonly experts?: ExpertResults | undefined;
+  /** Spares adapting again what an earlier run has adapted. */
+  readonly adaptations?: Adaptations | undefined;
   /** Called after every step with the whole state, which is saved now and then. */
   onState(state: StateToKeep): Promise<void>;
   /** Saves the last state that was offered now. */
@@ -55,24 +58,32 @@ export interface MethodContext {
 
 const noRouting: Reduction = 'per-sample';
 
+/** A result, and whether all of it was computed for it: then its time says how long the method takes. */
+interface RanMethod {
+  readonly result: MethodResult;
+  readonly computed: boolean;
+}
+
 /** Runs `entry`, going on from `resumed` where an adaptation was interrupted. */
 export async function runMethod(
   entry: RecipeMethod,
   context: MethodContext,
   resumed: ResumedAdaptation | undefined,
-): Promise<MethodResult> {
+): Promise<RanMethod> {
   const prepared = await prepareMethod(entry, context);
   if (resumed === undefined) {
     const steps = prepared?.settings?.steps ?? 0;
     await context.log({ type: 'method.started', method: entry.id, steps });
   }
-  const adapted: Adapted =
-    prepared?.settings === undefined || prepared.model.trainables.length === 0
-      ? { values: new Map(), stopped: undefined, collapses: [] }
-      : await runAdaptation(entry.id, prepared.model, prepared.settings, resumed, seenPart(context));
+  const adapted = await adaptedBy(entry, prepared, context, resumed);
   const { values } = adapted;
-  const { evaluations, smallerBatch } = await evaluateAll(entry, prepared, values, context);
-  return {
+  const { evaluations, smallerBatch, measuredBefore } = await evaluateAll(
+    entry,
+    prepared,
+    values,
+    context,
+  );
+  const result: MethodResult = {
     report: {
       ...reportOf(entry, prepared, adapted, evaluations, context.recipe),
       ...(smallerBatch && { smallerBatch }),
@@ -88,6 +99,25 @@ export async function runMethod(
       ]),
     ),
   };
+  return { result, computed: adapted.again !== true && !measuredBefore };
+}
+
+async function adaptedBy(
+  entry: RecipeMethod,
+  prepared: PreparedMethod | undefined,
+  context: MethodContext,
+  resumed: ResumedAdaptation | undefined,
+): Promise<Adapted & { readonly again?: boolean }> {
+  if (prepared?.settings === undefined || prepared.model.trainables.length === 0) {
+    return { values: new Map(), stopped: undefined, collapses: [] };
+  }
+  const { model, settings } = prepared;
+  const adapt = (within: MethodContext) =>
+    runAdaptation(entry.id, model, settings, resumed, seenPart(within));
+  // What was logged before an interruption is not at hand to be told again.
+  return resumed === undefined && context.adaptations !== undefined
+    ? context.adaptations.of(prepared, context, adapt)
+    : adapt(context);
 }
 
 /** Evaluates one model on every task, or without one every expert on its own task. */
@@ -96,7 +126,12 @@ async function evaluateAll(
   prepared: PreparedMethod | undefined,
   values: ReadonlyMap<string, Tensor>,
   context: MethodContext,
-): Promise<{ evaluations: TaskEvaluation[]; smallerBatch?: SmallerBatch | undefined }> {
+): Promise<{
+  evaluations: TaskEvaluation[];
+  smallerBatch?: SmallerBatch | undefined;
+  /** Whether any of it was not measured now. */
+  measuredBefore: boolean;
+}> {
   const { inputs, recipe, engine, signal, control } = context;
   const hold = async () => control?.hold(signal);
   const { batch } = recipe.evaluation;
@@ -117,6 +152,7 @@ async function evaluateAll(
     return evaluation;
   };
   const evaluations: TaskEvaluation[] = [];
+  let measured = 0;
   let before = 0;
   const onImages = (done: number) => {
     context.onProgress({ phase: 'evaluating', done: before + done, total, unit: 'images' });
@@ -130,12 +166,13 @@ async function evaluateAll(
       const tasks = inputs.tasks.map((task) => ({ ...task, expert: expertOf(task.id) }));
       const found = await evaluateMixed(shared, tasks, { ...options, seed });
       for (const evaluation of found) evaluations.push(await told(evaluation));
-      return { evaluations, smallerBatch };
+      return { evaluations, smallerBatch, measuredBefore: false };
     }
     for (const [index, { id, set, head }] of inputs.tasks.entries()) {
       const expert = inputs.experts[index];
       if (expert === undefined) throw new Error(`task ${id} has no expert`);
       const measure = async () => {
+        measured++;
         const encoder = shared ?? (await compile(storedModel(storageOf(recipe), staticModel(expert))));
         const own = { ...options, expert: expertOf(id) };
         return evaluateTask(encoder, set, head, own).finally(() =>
@@ -152,7 +189,7 @@ async function evaluateAll(
   } finally {
     await shared?.dispose();
   }
-  return { evaluations, smallerBatch };
+  return { evaluations, smallerBatch, measuredBefore: measured < evaluations.length };
 }
 
 function reportOf(

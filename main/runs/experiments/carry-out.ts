@@ -1,6 +1,7 @@
 /** The runs of an experiment, one after another: what is done already is kept, what was interrupted goes on. */
 import { throwIfCancelled } from '../../lib/errors.ts';
 import type { ChosenEngine } from '../../engine/choice.ts';
+import { Adaptations } from '../adaptations.ts';
 import { ExpertResults } from '../expert-results.ts';
 import { loadInputs, type RunInputs } from '../inputs.ts';
 import { runJob, type JobOptions } from '../job.ts';
@@ -31,7 +32,7 @@ export async function carryOut(
   const { project, models, signal, onRun } = options;
   const former = await formerRuns(project, wanted, models.folder);
   const materials = new LoadedInputs();
-  const experts = new ExpertResults();
+  const shared = { experts: new ExpertResults(), adaptations: new Adaptations() };
   const runs: RunFolder[] = [];
   try {
     for (const [index, run] of wanted.entries()) {
@@ -41,7 +42,7 @@ export async function carryOut(
       runs.push(
         found?.status === 'done'
           ? found.run
-          : await carryOutOne(run, found, { ...options, materials, experts }),
+          : await carryOutOne(run, found, { ...options, materials, ...shared }),
       );
     }
   } finally {
@@ -60,7 +61,8 @@ async function carryOutOne(
     watch,
     materials,
     experts,
-  }: ExperimentOptions & { materials: LoadedInputs; experts: ExpertResults },
+    adaptations,
+  }: ExperimentOptions & { materials: LoadedInputs } & Pick<JobOptions, 'experts' | 'adaptations'>,
 ): Promise<RunFolder> {
   const { folder } = models;
   const engine = await (former === undefined
@@ -69,7 +71,7 @@ async function carryOutOne(
   const watched = watch(recipe, engine);
   const inputs = await materials.of(resolveRecipePaths(recipe, folder), watched.onLoad, signal);
   const run = former?.run ?? (await createRun(project, recipe, folder));
-  await runJob(run, { engine, inputs, experts, signal, ...watched });
+  await runJob(run, { engine, inputs, experts, adaptations, signal, ...watched });
   return run;
 }
 
