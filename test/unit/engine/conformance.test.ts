@@ -1,13 +1,18 @@
 /**
  * ONNX Runtime's WebGPU on SwiftShader against the reference, in a process of its own, as the driver is chosen by the
- * environment. SwiftShader is slow, so a share of the cases is run here; all of them by
- * `MERGEWRIGHT_CONFORMANCE=all npx vitest run --project fast test/unit/engine/conformance.test.ts`, and on the
- * machine's own card by MERGEWRIGHT_CONFORMANCE_ENGINE=onnx-webgpu, onnx-cuda, ….
+ * environment. SwiftShader is slow, so a share of the cases is run here. All of them, on every engine that the machine
+ * has, by `MERGEWRIGHT_CONFORMANCE=all npx vitest run test/unit/engine/conformance.test.ts`, which says how far each
+ * is off; on the machine's own card by MERGEWRIGHT_CONFORMANCE_ENGINE=onnx-webgpu, onnx-cuda, ….
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { swiftShaderFolder, vulkanEnvironment } from '../../support/software-vulkan.ts';
+import {
+  attemptEngine,
+  engineListingIds,
+  type EngineListingId,
+} from '../../../main/engine/registry.ts';
 import type { Comparison } from './conformance-program.ts';
 import { opNames } from './op-program.ts';
 
@@ -36,26 +41,46 @@ function compare(engine: string, env: Readonly<Record<string, string>>): Promise
   });
 }
 
-it('onnx-webgpu computes what the reference does', async ({ skip }) => {
-  const folder = swiftShaderFolder();
-  if (own === undefined && folder === undefined) {
-    skip('no Electron runtime with SwiftShader is in .cache/electron (Linux only)');
-  }
-  const env = own === undefined && folder !== undefined ? vulkanEnvironment(folder) : {};
-  const found = await compare(own ?? 'onnx-webgpu', env);
-  for (const { title, worst, allowed } of found) {
-    expect(worst ?? Infinity, title).toBeLessThanOrEqual(allowed);
-  }
-  const titles = found.map(({ title }) => title);
-  if (own === undefined) {
-    expect(titles).toContain('too little memory is told as engine.out_of_memory');
-    // SwiftShader's device lacks the feature shader-f16; a card that has it computes with such weights.
-    expect(titles).toContainEqual(
-      expect.stringMatching(/^weights in fp16 are refused: .* no fp16/) as string,
+function engines(): readonly EngineListingId[] {
+  if (own !== undefined) return engineListingIds.filter((id) => id === own);
+  if (extent !== 'all') return ['onnx-webgpu'];
+  return engineListingIds.filter((id) => id !== 'reference');
+}
+
+describe.each(engines())('%s', (id) => {
+  it('computes what the reference does', async ({ skip }) => {
+    const onSwiftShader = id === 'onnx-webgpu' && own === undefined;
+    const folder = swiftShaderFolder();
+    if (onSwiftShader && folder === undefined) {
+      skip('no Electron runtime with SwiftShader is in .cache/electron (Linux only)');
+    }
+    if (extent === 'all' && !onSwiftShader) {
+      const attempt = await attemptEngine(id, {});
+      if ('reason' in attempt) skip(attempt.reason);
+    }
+    const start = performance.now();
+    const env = onSwiftShader && folder !== undefined ? vulkanEnvironment(folder) : {};
+    const found = await compare(id, env);
+    for (const { title, worst, allowed } of found) {
+      expect(worst ?? Infinity, title).toBeLessThanOrEqual(allowed);
+    }
+    const titles = found.map(({ title }) => title);
+    if (onSwiftShader) {
+      expect(titles).toContain('too little memory is told as engine.out_of_memory');
+      expect(titles).toContain('this process finds the card too');
+    }
+    for (const op of opNames) {
+      expect(titles).toContainEqual(expect.stringMatching(`^${op} `) as string);
+    }
+    expect(titles.filter((title) => /network|step|trajectory/.test(title)).length).toBeGreaterThan(
+      2,
     );
-  }
-  for (const op of opNames) {
-    expect(titles).toContainEqual(expect.stringMatching(`^${op} `) as string);
-  }
-  expect(titles.filter((title) => /network|step|trajectory/.test(title)).length).toBeGreaterThan(2);
-}, 1_200_000);
+    if (extent === 'all') {
+      const worst = Math.max(...found.map((one) => one.worst ?? Infinity));
+      const seconds = (performance.now() - start) / 1000;
+      process.stdout.write(
+        `${id}: ${String(found.length)} comparisons, at most ${worst.toExponential(1)} off, ${seconds.toFixed(0)} s\n`,
+      );
+    }
+  }, 1_200_000);
+});
