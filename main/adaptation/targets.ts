@@ -17,6 +17,8 @@ export interface TargetOptions {
   /** Images per call. */
   readonly batch: number;
   readonly signal?: AbortSignal | undefined;
+  /** Told how many images of the set are done. */
+  readonly onImages?: (done: number) => void;
 }
 
 /** Probabilities [images, C] that `expert` gives the classes of its head. Throws CancelledError. */
@@ -64,10 +66,11 @@ async function outputs(
   engine: Engine,
   model: MergedModel,
   images: ImageSet,
-  { batch, signal }: TargetOptions,
+  { batch, signal, onImages }: TargetOptions,
   extra: TensorMap,
   of: (g: Builder, features: Value) => Value,
 ): Promise<Float32Array> {
+  throwIfCancelled(signal);
   const program = narrow(outputProgram(model, batch, of));
   const constants = new Map([...model.constants, ...extra]);
   const executable = await compileInRows(engine, program, constants);
@@ -82,6 +85,7 @@ async function outputs(
       );
     });
     let done = 0;
+    let seen = 0;
     for await (const inputs of batches) {
       throwIfCancelled(signal);
       const { rows: found } = await executable.run({ images: inputs });
@@ -89,6 +93,8 @@ async function outputs(
       if (done === 0) rows = new Float32Array(count * (found.shape[1] ?? 0));
       rows.set(found.data, done);
       done += found.data.length;
+      seen = Math.min(count, seen + batch);
+      onImages?.(seen);
     }
   } finally {
     await executable.dispose();

@@ -39,7 +39,7 @@ export type RunCard = z.output<typeof run>;
 const progress = z.strictObject({
   /** Its id; null while inputs are loaded. */
   method: name.nullable(),
-  phase: z.enum(['loading', 'merging', 'adapting', 'evaluating', 'exporting']),
+  phase: z.enum(['loading', 'merging', 'preparing', 'adapting', 'evaluating', 'exporting']),
   /** What is being done, in words: "expert mnist", "step", … */
   detail: z.string(),
   done: count,

@@ -20,7 +20,12 @@ import { collapseText } from './collapse.ts';
 import { smallerBatchText, smallerCallsText } from './smaller-calls.ts';
 import { padEnd, type Terminal } from './terminal.ts';
 
-const verbs = { merging: 'merging', adapting: 'adapting', evaluating: 'evaluating' } as const;
+const verbs = {
+  merging: 'merging',
+  preparing: 'preparing',
+  adapting: 'adapting',
+  evaluating: 'evaluating',
+} as const;
 const stages = { writing: 'writing', verifying: 'verifying', publishing: 'moving into place' };
 
 /** Callbacks for a job that keep `progress` up to date. */

@@ -152,13 +152,22 @@ async function adaptSteps(
 async function adaptationTasks(
   model: MergedModel,
   { objective }: AdaptationSettings,
-  { inputs, engine, recipe, signal }: MethodContext,
+  context: MethodContext,
 ): Promise<AdaptationTask[]> {
+  const { inputs, engine, recipe, signal } = context;
   const tasks: AdaptationTask[] = [];
+  const follows = objective === 'distillation' || objective === 'representation';
+  const passes = Number(follows) + Number(model.byTask !== undefined);
+  const all = inputs.tasks.reduce((sum, { unlabelled }) => sum + unlabelled.store.count, 0);
+  let before = 0;
+  const onImages = (done: number) => {
+    const total = passes * all;
+    context.onProgress({ phase: 'preparing', done: before + done, total, unit: 'images' });
+  };
   for (const [k, { unlabelled: images, head }] of inputs.tasks.entries()) {
     const unlabelled = { images, head };
     const expert = inputs.experts[k];
-    const options = { batch: recipe.evaluation.batch, signal };
+    const options = { batch: recipe.evaluation.batch, signal, onImages };
     const of = {
       entropy: undefined,
       task: undefined,
@@ -166,9 +175,11 @@ async function adaptationTasks(
       representation: (own: VisionModel) => expertFeatures(engine, own, images, options),
     }[objective];
     const targets = expert === undefined ? undefined : await of?.(expert);
+    if (targets !== undefined) before += images.store.count;
     // What comes before modules for tasks stays as it is, so every image is encoded once.
     const encoded =
       model.byTask === undefined ? undefined : await encodedImages(engine, model, images, options);
+    if (encoded !== undefined) before += images.store.count;
     tasks.push({ ...unlabelled, targets, encoded });
   }
   return tasks;

@@ -28,7 +28,7 @@ import type { StateToKeep } from './state-keeper.ts';
 import type { Recipe, RecipeMethod } from './recipe.ts';
 
 export interface MethodProgress {
-  readonly phase: 'merging' | 'adapting' | 'evaluating';
+  readonly phase: 'merging' | 'preparing' | 'adapting' | 'evaluating';
   readonly done: number;
   readonly total: number;
   readonly unit: 'tensors' | 'steps' | 'images';

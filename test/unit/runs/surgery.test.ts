@@ -11,6 +11,7 @@ import { exportRun } from '../../../main/runs/export-run.ts';
 import { loadInputs } from '../../../main/runs/inputs.ts';
 import { loadFinishedRun, runJob } from '../../../main/runs/job.ts';
 import { loadMethodResult } from '../../../main/runs/method-result.ts';
+import { CancelledError } from '../../../main/lib/errors.ts';
 import { formatRecipe, parseRecipe } from '../../../main/runs/recipe.ts';
 import type { Report } from '../../../main/runs/report.ts';
 import type { RunFolder } from '../../../main/runs/run-folder.ts';
@@ -187,4 +188,23 @@ describe('a recipe', () => {
       expect(parse(list).methods[1]!.parameters).toEqual({ of: id });
     }
   });
+});
+
+it('counts the images of the first pass, and stops within it', async () => {
+  const again = await project.createRun({ methods: project.recipe.methods.slice(0, 2) });
+  const cancel = new AbortController();
+  const told: number[] = [];
+  const going = runJob(again, {
+    engine,
+    signal: cancel.signal,
+    onProgress: (_method, { phase, done, total }) => {
+      if (phase !== 'preparing') return;
+      told.push(done);
+      // Two tasks of seven images, by the expert and by the merge.
+      expect(total).toBe(28);
+      if (told.length === 3) cancel.abort();
+    },
+  });
+  await expect(going).rejects.toThrow(CancelledError);
+  expect(told).toEqual([4, 7, 11]);
 });
