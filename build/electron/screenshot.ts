@@ -57,8 +57,9 @@ try {
     await page.mouse.move(0, 0);
     await page.waitForTimeout(Number(values.wait));
   }
-  const card = page.locator('section', { has: page.getByRole('heading', { name: values.card }) });
-  const picture = await (values.card === undefined ? page : card.last()).screenshot();
+  const cardCalled = (name: string) =>
+    page.locator('section', { has: page.getByRole('heading', { name }) }).last();
+  const picture = await (values.card === undefined ? page : cardCalled(values.card)).screenshot();
   // The window has few colours: a palette takes a third of the space.
   await sharp(picture).png({ palette: true, compressionLevel: 9 }).toFile(values.out);
   for (const problem of problems) console.log(problem);

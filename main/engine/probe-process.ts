@@ -25,7 +25,7 @@ export interface ProbeEnd {
 
 export type ProbeRunner = (order: ProbeOrder) => Promise<ProbeEnd>;
 
-let runner: ProbeRunner = runWithNode;
+let runner: ProbeRunner = runProbeWithNode;
 
 /** For a process that cannot start others by itself, as the application's compute process: `run` asks somebody. */
 export function useProbeRunner(run: ProbeRunner): void {
@@ -36,7 +36,7 @@ export function useProbeRunner(run: ProbeRunner): void {
 export const runProbe: ProbeRunner = (order) => runner(order);
 
 /** With the Node that runs this program. */
-function runWithNode({ program, args, limitMs }: ProbeOrder): Promise<ProbeEnd> {
+export function runProbeWithNode({ program, args, limitMs }: ProbeOrder): Promise<ProbeEnd> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [...childProgram(program), ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -95,7 +95,8 @@ export function smooth(values: readonly number[], weight = 0.9): number[] {
 /** Where each phase begins and ends within its method, so that a bar never goes back when a phase begins. */
 const phaseShares: Record<RunProgress['phase'], readonly [from: number, to: number]> = {
   loading: [0, 0],
-  merging: [0, 0.1],
+  merging: [0, 0.05],
+  preparing: [0.05, 0.1],
   adapting: [0.1, 0.8],
   evaluating: [0.8, 1],
   exporting: [1, 1],

@@ -12,6 +12,7 @@ import type { contract } from '../../../main/api/contract.ts';
 import { parseFromHost, type FromHost, type ToHost } from '../../../main/api/host-messages.ts';
 import type { Draft } from '../../../main/api/merge.ts';
 import type { RunUpdate } from '../../../main/api/runs.ts';
+import { runProbeWithNode } from '../../../main/engine/probe-process.ts';
 import { serve, type ParentPort, type ReceivedPort } from '../../../main/host/serve.ts';
 import type { ErrorCode } from '../../../main/lib/error-codes.ts';
 import { formatRecipe } from '../../../main/runs/recipe.ts';
@@ -45,7 +46,12 @@ export function startHost(): TestHost {
   let receive: Parameters<ParentPort['on']>[1] = () => undefined;
   const parent: ParentPort = {
     on: (_, listener) => (receive = listener),
-    postMessage: (message) => told.push(parseFromHost(structuredClone(message))),
+    postMessage: (data) => {
+      const message = parseFromHost(structuredClone(data));
+      told.push(message);
+      if (message.type !== 'probe') return;
+      void runProbeWithNode(message).then((end) => send({ type: 'probed', id: message.id, end }));
+    },
   };
   serve(parent, (code) => exits.push(code));
   const send = (data: ToHost, ports: ReceivedPort[] = []) => receive({ data, ports });
