@@ -4,6 +4,7 @@ import { dirname, extname, join } from 'node:path';
 import { AppError } from '../lib/errors.ts';
 import type { StoredCheckpoint } from './checkpoint.ts';
 import { checkpointError, shown } from './fail.ts';
+import { huggingFaceConfig } from './open-clip-config.ts';
 import { openWeights, PYTORCH_ENDINGS, type OpenOptions } from './open-weights.ts';
 import { openSharded } from './sharded.ts';
 import { tiedNames, tiedWarning } from './tied.ts';
@@ -35,20 +36,26 @@ const folderTable: readonly { readonly file: string; readonly note?: string }[] 
 ];
 /** Files of training programs that look like weights and are none. */
 const notWeights = /^(?:training_args|optimizer|scheduler|scaler|rng_state.*)\.(?:bin|pt|pth)$/;
-const CONFIG = 'config.json';
 const MAX_CONFIG_BYTES = 10_000_000;
 const MAX_LISTED = 20;
 
-/** The parsed `config.json` of a folder; undefined when there is none. */
+/** The parsed `config.json` of a folder, or what OpenCLIP's own description says as one; undefined when there is none. */
 async function readConfig(folder: string): Promise<unknown> {
-  const path = join(folder, CONFIG);
+  const config = await readDescription(folder, 'config.json');
+  if (config !== undefined) return config;
+  const openClip = await readDescription(folder, 'open_clip_config.json');
+  return openClip === undefined ? undefined : huggingFaceConfig(openClip);
+}
+
+async function readDescription(folder: string, name: string): Promise<unknown> {
+  const path = join(folder, name);
   const fail = (what: string, cause?: unknown): never => {
-    const hint = 'replace it with the config.json the model was published with';
+    const hint = `replace it with the ${name} the model was published with`;
     throw checkpointError('checkpoint.config_unreadable', { what, file: path, hint, cause });
   };
   try {
     const file = await WeightFile.open(path);
-    if (file.size > MAX_CONFIG_BYTES) fail(`it has ${file.size} bytes, too many for a config.json`);
+    if (file.size > MAX_CONFIG_BYTES) fail(`it has ${file.size} bytes, too many for a ${name}`);
     return JSON.parse(await readFile(path, 'utf8')) as unknown;
   } catch (error) {
     if (error instanceof AppError) {

@@ -1,10 +1,10 @@
 /**
  * How images are prepared for an encoder, as Hugging Face's CLIPImageProcessor does it: the shortest edge
  * resized, a square cut out of the middle, values scaled to [0, 1] and normalised. The settings are those of
- * the `preprocessor_config.json` beside a model.
+ * the `preprocessor_config.json` beside a model, or of OpenCLIP's `open_clip_config.json`.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../lib/errors.ts';
 import type { DecodedImage } from './decode-image.ts';
@@ -45,6 +45,33 @@ const schema = z.object({
 });
 type Settings = z.output<typeof schema>;
 
+/** What open_clip_config.json says of images; defaults are those of open_clip's PreprocessCfg. */
+const openClipSchema = z
+  .object({
+    preprocess_cfg: z.object({
+      mean: channels,
+      std: channels,
+      interpolation: z.enum(['bicubic', 'bilinear']).default('bicubic'),
+      resize_mode: z.enum(['shortest', 'squash']).default('shortest'),
+    }),
+    model_cfg: z.object({ vision_cfg: z.object({ image_size: edge.default(224) }) }),
+  })
+  .transform(({ preprocess_cfg: { mean, std, interpolation, resize_mode }, model_cfg }) => {
+    const { image_size: size } = model_cfg.vision_cfg;
+    return schema.parse({
+      image_mean: mean,
+      image_std: std,
+      resample: interpolation === 'bicubic' ? 3 : 2,
+      size: resize_mode === 'squash' ? { height: size, width: size } : size,
+    });
+  });
+
+/** Descriptions of a folder; the first that is there counts. */
+const descriptions = [
+  ['preprocessor_config.json', schema],
+  ['open_clip_config.json', openClipSchema],
+] as const;
+
 /** By Pillow's numbers. */
 const filters = new Map<number, ResamplingFilter>([
   [2, 'bilinear'],
@@ -53,12 +80,11 @@ const filters = new Map<number, ResamplingFilter>([
 
 /**
  * Settings of the model at `path` (a folder, or a weight file in one), whose encoder takes images of `size`
- * pixels. Throws `data.invalid` when its preprocessor_config.json cannot be understood, and
+ * pixels. Throws `data.invalid` when its description of them cannot be understood, and
  * `data.preprocessing_unsupported` when it asks for what is not done here.
  */
 export async function readPreprocessing(path: string, size: number): Promise<Preprocessing> {
-  const where = await settingsPath(path);
-  const settings = await readSettings(where);
+  const { where, settings } = await readSettings(path);
   const usual = { edge: size, stretch: false, filter: 'bicubic', size } as const;
   if (settings === undefined) return { ...usual, normalisation: clipNormalisation };
   return { ...usual, ...geometry(settings, size, where), normalisation: normalisationOf(settings) };
@@ -66,7 +92,7 @@ export async function readPreprocessing(path: string, size: number): Promise<Pre
 
 /** Normalisation alone, for images that are stored at the size of the encoder. */
 export async function readNormalisation(path: string): Promise<Normalisation> {
-  const settings = await readSettings(await settingsPath(path));
+  const { settings } = await readSettings(path);
   return settings === undefined ? clipNormalisation : normalisationOf(settings);
 }
 
@@ -85,25 +111,26 @@ export function preparedPixels(image: DecodedImage, preprocessing: Preprocessing
   return resizedSquare(image, { width, height, left, top, size, filter });
 }
 
-async function settingsPath(path: string): Promise<string> {
+async function readSettings(
+  path: string,
+): Promise<{ where: string; settings: Settings | undefined }> {
   const folder = (await stat(path)).isDirectory() ? path : dirname(path);
-  return join(folder, 'preprocessor_config.json');
+  for (const [name, described] of descriptions) {
+    const where = join(folder, name);
+    const text = await readFile(where, 'utf8').catch(() => undefined);
+    if (text !== undefined) return { where, settings: parsed(text, described, where) };
+  }
+  return { where: folder, settings: undefined };
 }
 
-async function readSettings(where: string): Promise<Settings | undefined> {
-  let text: string;
+function parsed(text: string, described: z.ZodType<Settings>, where: string): Settings {
   try {
-    text = await readFile(where, 'utf8');
-  } catch {
-    return undefined;
-  }
-  try {
-    return schema.parse(JSON.parse(text));
+    return described.parse(JSON.parse(text));
   } catch (cause) {
     throw new AppError('data.invalid', {
       what: `the preprocessing settings cannot be understood: ${problem(cause)}`,
       where,
-      hint: 'restore the preprocessor_config.json that came with the model, or remove it for CLIP’s values',
+      hint: `restore the ${basename(where)} that came with the model, or remove it for CLIP’s values`,
       cause,
     });
   }

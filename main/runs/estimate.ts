@@ -41,11 +41,6 @@ const memoryBound = 4;
 const mergedPerSecond = 1e8;
 /** Code, libraries and buffers of the process, with what the garbage collector lets lie. */
 const processBytes = 300e6;
-/**
- * ONNX Runtime packs the right-hand matrix of a product in panels of 16 columns. The gradient of λ is dW·Dᵀ, whose Dᵀ
- * [P, K] has K columns: packed it takes as much as 16 task vectors, however few the experts are.
- */
-const packedColumns = 16;
 /** The engine's arena grows in pieces and leaves gaps. */
 const workingSlack = 1.15;
 
@@ -215,13 +210,12 @@ function methodMemory(
   // Ours: the task vectors, and of WEMoE the static part. Where an encoder tensor has a dictionary, W0 is the base's.
   const ours = experts * dictionary + (whole - dictionary) + factors;
   const forward = whole + experts * dictionary + factors;
-  const backward = Math.ceil(experts / packedColumns) * packedColumns * dictionary;
   const sessions = recipe.monitor === undefined ? forward : 2 * forward;
-  // Of fp16 the runtime packs nothing; a weight and its task vectors at a time are there in fp32.
+  // Of fp16 a weight and its task vectors at a time are there in fp32.
   const frozen =
     storageOf(recipe) === 'fp16'
       ? (forward + sessions) * halfBytes + (experts + 1) * config.hiddenSize * config.intermediateSize * floatBytes
-      : (ours + sessions + backward) * floatBytes;
+      : (ours + sessions) * floatBytes;
   // Value, gradient, two moments, and the best step's copy.
   const learning = 5 * trainable;
   const tasks = tasksPerCall(config, batch, experts);

@@ -67,7 +67,6 @@ describe.each(engines())('%s', (id) => {
     const titles = found.map(({ title }) => title);
     if (onSwiftShader) {
       expect(titles).toContain('too little memory is told as engine.out_of_memory');
-      expect(titles).toContain('this process finds the card too');
     }
     for (const op of opNames) {
       expect(titles).toContainEqual(expect.stringMatching(`^${op} `) as string);

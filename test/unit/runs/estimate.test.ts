@@ -145,8 +145,8 @@ describe('memory and disk', () => {
     const small = estimateMemory(methods(entry('ties')), shapes);
     expect(small).toBe(Math.round(inputs + 2 * whole * 4 + 1.15 * evaluating));
     const large = estimateMemory(methods(wemoe(2)), shapes);
-    // Task vectors and static part; the engine's model and task vectors; Dᵀ in panels of 16; what learns.
-    const held = 2 * mlps + (whole - mlps) + whole + 2 * mlps + 16 * mlps;
+    // Task vectors and static part; the engine's model and task vectors; what learns.
+    const held = 2 * mlps + (whole - mlps) + whole + 2 * mlps;
     const learning = 5 * trainableCount(wemoe(2), shapes);
     // Two tasks of four images, each with weights of its own, and their gradients.
     const step = 2 * (4 * 5 * 16 * 2 * 40 * 4) + 2 * 8 * mlps * 4;
@@ -233,61 +233,61 @@ describe('memory against measured peaks', () => {
       peakMb: number,
     ]
   >([
-    ['references', { config: demo, images: demoImages }, entry('individual'), [16, 125], 370],
-    ['a static merge', { config: demo, images: demoImages }, entry('ties'), [16, 125], 367],
-    ['AdaMerging', { config: demo, images: demoImages }, coefficients, [16, 125], 894],
+    ['references', { config: demo, images: demoImages }, entry('individual'), [16, 125], 364],
+    ['a static merge', { config: demo, images: demoImages }, entry('ties'), [16, 125], 346],
+    ['AdaMerging', { config: demo, images: demoImages }, coefficients, [16, 125], 819],
     [
       'RegMean',
       { config: demo, images: demoImages },
       entry('regmean', { images: 16 }),
       [16, 16],
-      407,
+      416,
     ],
-    ['WEMoE', { config: demo, images: demoImages }, usual, [16, 125], 753],
-    ['WEMoE in the application', { config: demo, images: demoImages }, usual, [16, 125, 50], 963],
-    ['small batches', { config: demo, images: demoImages }, usual, [4, 8], 558],
-    ['large batches', { config: demo, images: demoImages }, usual, [48, 8], 1222],
+    ['WEMoE', { config: demo, images: demoImages }, usual, [16, 125], 716],
+    ['WEMoE in the application', { config: demo, images: demoImages }, usual, [16, 125, 50], 763],
+    ['small batches', { config: demo, images: demoImages }, usual, [4, 8], 523],
+    ['large batches', { config: demo, images: demoImages }, usual, [48, 8], 1174],
     [
       'weights for each image',
       { config: demo, images: demoImages },
       routers(1, 'per-sample', 'per-sample'),
       [16, 125],
-      1510,
+      1451,
     ],
     [
       'three experts',
       { config: demo, images: demoImages.slice(0, 3) },
       routers(1, 'per-sample', 'per-sample'),
       [4, 32],
-      404,
+      411,
     ],
     [
       'references of ViT-B/32',
       { config: b32, images: [16, 16, 16] },
       entry('individual'),
       [4, 16],
-      1965,
+      2147,
     ],
     [
       'Fisher merging of ViT-B/32',
       { config: b32, images: [16, 16, 16] },
       entry('fisher', { images: 4 }),
       [16, 16],
-      5955,
+      5768,
     ],
     [
       'WEMoE of ViT-B/32',
       { config: b32, images: [16, 16, 16] },
       routers(1, 'batch-mean', 'batch-mean'),
       [4, 16],
-      9151,
+      5758,
     ],
     [
       'WEMoE of ViT-B/32 with weights for each image',
       { config: b32, images: [16, 16, 16] },
       routers(1, 'per-sample', 'per-sample'),
       [4, 4],
-      13_258,
+      9985,
     ],
   ])('%s', (_name, model, method, [batch, evaluating, monitor], peakMb) => {
     const estimated = estimateMemory(
@@ -316,9 +316,10 @@ describe('memory against measured peaks', () => {
         shapes,
       );
     expect(peak(entry('ties'), 'fp16')).toBe(peak(entry('ties'), 'fp32'));
-    // Task vectors and encoder, here and in the session: 4 bytes for each value become 2 in each place.
+    // Task vectors and encoder, here and in the session: 4 bytes for each value become 2 in each place; a weight and its
+    // eight task vectors are there in fp32 while they are used.
     const { whole, mlps } = encoderValues(b32);
     const saved = peak(usual, 'fp32') - peak(usual, 'fp16');
-    expect(saved).toBeGreaterThan(2 * (8 * mlps + whole) * 2 * 0.9);
+    expect(saved).toBeGreaterThan(2 * (8 * mlps + whole) * 2 * 0.85);
   });
 });
