@@ -1,13 +1,15 @@
 /** Engines in words for people. */
 import type { EngineDescription } from './engine.ts';
 
+type Described = Pick<EngineDescription, 'title' | 'adapter'>;
+
 /** The library and the card, e.g. "ONNX Runtime 1.30.0, WebGPU on NVIDIA H100 (driver NVIDIA 580.65)". */
-export function describeEngine({
-  title,
-  adapter,
-}: Pick<EngineDescription, 'title' | 'adapter'>): string {
-  if (adapter === undefined) return title;
-  const { name, driver, software } = adapter;
-  const warning = software ? ': software rendering, slower than the CPU' : '';
-  return `${title} on ${name} (driver ${driver})${warning}`;
+export function nameEngine({ title, adapter }: Described): string {
+  return adapter === undefined ? title : `${title} on ${adapter.name} (driver ${adapter.driver})`;
+}
+
+/** As `nameEngine`, and that a program plays the card. */
+export function describeEngine(engine: Described): string {
+  const warning = engine.adapter?.software ? ': software rendering, slower than the CPU' : '';
+  return `${nameEngine(engine)}${warning}`;
 }

@@ -2,7 +2,7 @@
 import type { EngineCard } from '../api/merge.ts';
 import { usualShape, type BlockShape } from '../engine/calibration-step.ts';
 import { benchEngines, type BenchRow } from '../engine/choice.ts';
-import { describeEngine } from '../engine/describe.ts';
+import { nameEngine } from '../engine/describe.ts';
 import { listEngines } from '../engine/registry.ts';
 
 export class EngineCards {
@@ -46,7 +46,7 @@ function card({ engine, gflops, failure, chosen }: BenchRow): EngineCard {
   }
   return {
     id,
-    title: describeEngine(engine),
+    title: nameEngine(engine),
     available,
     reason: '',
     device: engine.device,
