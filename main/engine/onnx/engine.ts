@@ -25,6 +25,9 @@ const { version } = createRequire(import.meta.url)('onnxruntime-node/package.jso
   version: string;
 };
 
+// What fails is thrown, and a full card would write hundreds of lines beside that.
+ort.env.logLevel = 'fatal';
+
 export interface OnnxOptions {
   /** Threads within one operation; the same number gives the same bytes on every run. */
   readonly threads?: number;
@@ -75,7 +78,7 @@ export function createOnnxEngine({
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     // Waiting threads that spin take the cores from everything else (three times the CPU time of a
     // step on a busy two-core machine), the window included.
     extra: {
