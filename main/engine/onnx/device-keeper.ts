@@ -19,3 +19,14 @@ export async function keepDevice(
   // A device that cannot be made says so to the session that needs it.
   await keeper.catch(() => (keeper = undefined));
 }
+
+/**
+ * Lets the device go with the last session on it. The runtime keeps the buffers of a device for later programs, so one whose
+ * memory is full stays full for smaller programs too.
+ */
+export async function letDeviceGo(): Promise<void> {
+  const kept = keeper;
+  keeper = undefined;
+  const session = await kept?.catch(() => undefined);
+  await session?.release();
+}

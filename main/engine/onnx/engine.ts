@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { Program } from '../../graph/program.ts';
 import { writing } from '../../lib/durable-file.ts';
+import { AppError } from '../../lib/errors.ts';
 import { storedValues, type Tensor } from '../../lib/tensor.ts';
 import { storedTensorsFor, tensorsFor } from '../check-inputs.ts';
 import {
@@ -16,7 +17,7 @@ import {
   type Storage,
 } from '../engine.ts';
 import { modelFor, type OnnxOptimisation } from './compilation.ts';
-import { keepDevice } from './device-keeper.ts';
+import { keepDevice, letDeviceGo } from './device-keeper.ts';
 import { computeFailure } from './failures.ts';
 import { encodeProgram, layOutExternally, type ExternalRange } from './model.ts';
 import { backendOf, providerTitle, type GpuProvider } from './providers.ts';
@@ -212,8 +213,10 @@ async function runSession(
   for (const [name, { data, shape }] of tensorsFor(program, 'input', inputs)) {
     feeds[name] = new ort.Tensor('float32', data, shape);
   }
-  const outputs = await session.run(feeds).catch((error: unknown) => {
-    throw computeFailure(error, title);
+  const outputs = await session.run(feeds).catch(async (error: unknown) => {
+    const failure = computeFailure(error, title);
+    if (failure instanceof AppError && failure.code === 'engine.out_of_memory') await letDeviceGo();
+    throw failure;
   });
   return Object.fromEntries(
     program.results.map(({ name }) => {
