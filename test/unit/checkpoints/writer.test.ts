@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { checkpointFingerprint } from '../../../main/checkpoints/fingerprint.ts';
+import { nameProblem } from '../../../main/checkpoints/header.ts';
 import { openCheckpoint } from '../../../main/checkpoints/open.ts';
 import {
   writeSafetensors,
@@ -67,7 +68,8 @@ describe('what is written is read back', () => {
   it('any names, shapes and fp32 bit patterns', async () => {
     const name = fc
       .string({ minLength: 1, maxLength: 12, unit: 'grapheme' })
-      .map((text) => `t${text}`);
+      .map((text) => `t${text}`)
+      .filter((text) => nameProblem(text) === undefined);
     const shape = fc.array(fc.nat({ max: 4 }), { maxLength: 4 });
     const word = fc.nat({ max: 0xffffffff });
     const tensors = fc.uniqueArray(fc.tuple(name, shape, word), {
